@@ -1,0 +1,7 @@
+"""The one exception that a user meets: a plain line naming the file, the key or the value."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave; the command line prints its message alone and exits with 2."""
