@@ -1,0 +1,190 @@
+"""Composes the page: headline, yardsticks, curves, sounds, receptive field, figures, configuration."""
+
+from __future__ import annotations
+
+import base64
+import html
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from wavestack.files import atomic_write
+from wavestack.training.report.chart import line_chart
+from wavestack.training.report.gather import Run, gather
+
+MOST_SOUNDS = 12
+TITLES = {
+    "bits_per_sample": ("Bits per sample", "bits"),
+    "loss": ("Loss", ""),
+    "learning_rate": ("Learning rate", ""),
+    "grad_norm": ("Gradient norm before clipping", ""),
+    "samples_per_second": ("Audio samples trained per second", ""),
+}
+FIGURES = {
+    "steps": "Optimizer steps",
+    "core_seconds": "Core-seconds of training",
+    "wall_seconds": "Wall-clock seconds",
+    "samples_per_second": "Samples per second",
+    "parameters": "Parameters",
+    "receptive_field": "Receptive field (samples)",
+    "peak_memory_bytes": "Peak memory (bytes)",
+    "device": "Device",
+    "precision": "Precision",
+}
+
+
+def write_report(run_dir: Path | str) -> Path:
+    """Writes ``report.html`` into a run folder; the page needs no other file and no network.
+
+    Args:
+        run_dir: the run folder.
+
+    Returns:
+        the path of the page.
+    """
+    run = gather(Path(run_dir))
+    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    body = "\n".join(
+        section
+        for section in (
+            _headline(run),
+            _yardsticks(run.evaluation),
+            _sounds(run),
+            _curves(run),
+            _receptive_field(run),
+            _figures(run.summary),
+            _config(run),
+        )
+        if section
+    )
+    title = html.escape(_title(run))
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
+    )
+    path = run.folder / "report.html"
+    atomic_write(path, lambda file: file.write(page.encode()))
+    return path
+
+
+def _title(run: Run) -> str:
+    return str(run.summary.get("recipe") or run.summary.get("name") or run.folder.name)
+
+
+def _headline(run: Run) -> str:
+    value, metric = run.evaluation.get("value"), run.evaluation.get("metric", "bits/sample")
+    where = f"on the {run.evaluation.get('split', 'test')} split"
+    if value is None:
+        best = run.curves.get("bits_per_sample", {}).get("val")
+        value = min(best.values) if best else None
+        where = (
+            "best on the validation split; <code>wavestack evaluate</code> gives the test figure"
+        )
+    figure = (
+        f'<p class="figure"><b>{value:.3f}</b> {html.escape(metric)} <span>{where}</span></p>'
+        if value is not None
+        else ""
+    )
+    return f'<header><p class="over">wavestack run</p><h1>{html.escape(_title(run))}</h1>{figure}</header>'
+
+
+def _yardsticks(evaluation: dict[str, Any]) -> str:
+    """The figure beside its yardsticks, as bars of one scale."""
+    value, others = evaluation.get("value"), dict(evaluation.get("baselines", {}))
+    if value is None or not others:
+        return ""
+    rows = sorted([("this model", value), *others.items()], key=lambda row: row[1])
+    if not evaluation.get("lower_is_better", True):
+        rows.reverse()
+    most = max(v for _, v in rows)
+    body = "".join(
+        f'<tr class="{"own" if name == "this model" else ""}"><th>{html.escape(name)}</th>'
+        f'<td class="number">{v:.4f}</td>'
+        f'<td class="bar"><i style="width:{100 * v / most:.1f}%"></i></td></tr>'
+        for name, v in rows
+    )
+    better = "lower" if evaluation.get("lower_is_better", True) else "higher"
+    return (
+        f"<section><h2>Beside its yardsticks</h2><table>{body}</table>"
+        f'<p class="note">{html.escape(evaluation.get("metric", ""))}, {better} is better; same data, '
+        f"same split ({evaluation.get('samples', 0):,} samples), computed by the same code.</p></section>"
+    )
+
+
+def _sounds(run: Run) -> str:
+    """Players with their spectrograms; sound and picture are embedded."""
+    cards = []
+    for wav in run.sounds[:MOST_SOUNDS]:
+        png = wav.with_suffix(".png")
+        picture = (
+            f'<img alt="spectrogram of {html.escape(wav.stem)}" src="{_embed(png, "image/png")}">'
+        )
+        cards.append(
+            f"<figure>{picture if png.is_file() else ''}"
+            f'<audio controls preload="metadata" src="{_embed(wav, "audio/wav")}"></audio>'
+            f"<figcaption>{html.escape(wav.stem)}</figcaption></figure>"
+        )
+    for png in run.pictures[:MOST_SOUNDS]:
+        cards.append(
+            f'<figure><img alt="{html.escape(png.stem)}" src="{_embed(png, "image/png")}">'
+            f"<figcaption>{html.escape(png.stem)}</figcaption></figure>"
+        )
+    if not cards:
+        return ""
+    older = len(run.sounds) - MOST_SOUNDS
+    rest = f'<p class="note">{older} older in samples/.</p>' if older > 0 else ""
+    return f'<section><h2>Samples</h2><div class="cards">{"".join(cards)}</div>{rest}</section>'
+
+
+def _curves(run: Run) -> str:
+    charts = []
+    for quantity, curves in run.curves.items():
+        if quantity not in TITLES:
+            continue
+        title, unit = TITLES[quantity]
+        levels = run.evaluation.get("baselines", {}) if quantity == "bits_per_sample" else {}
+        charts.append(f"<h3>{title}</h3>{line_chart(curves, levels=levels, unit=unit)}")
+    return f"<section><h2>Training</h2>{''.join(charts)}</section>" if charts else ""
+
+
+def _receptive_field(run: Run) -> str:
+    """The calculator's own page, inside this one: still a single file."""
+    page = run.folder / "receptive_field.html"
+    if not page.is_file():
+        return ""
+    inside = html.escape(page.read_text(encoding="utf-8"), quote=True)
+    return (
+        "<section><h2>What the model sees</h2>"
+        f'<iframe title="receptive field" loading="lazy" srcdoc="{inside}"></iframe></section>'
+    )
+
+
+def _figures(summary: dict[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><th>{title}</th><td class="number">{_number(summary[key])}</td></tr>'
+        for key, title in FIGURES.items()
+        if summary.get(key) is not None
+    )
+    return f"<section><h2>Figures</h2><table>{rows}</table></section>" if rows else ""
+
+
+def _config(run: Run) -> str:
+    if not run.config:
+        return ""
+    return (
+        "<section><details><summary>Configuration</summary>"
+        f"<pre>{html.escape(run.config)}</pre></details></section>"
+    )
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+
+
+def _embed(path: Path, mime: str) -> str:
+    if not path.is_file():
+        return ""
+    return f"data:{mime};base64,{base64.b64encode(path.read_bytes()).decode()}"
