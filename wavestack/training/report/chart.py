@@ -51,7 +51,8 @@ def line_chart(
                      f'text-anchor="middle">{tick:,.0f}</text>')  # fmt: skip
     parts.append(
         f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" dx="10">steps</text>'
-        f'<text class="tick" x="{LEFT - 8}" y="{TOP - 3}" text-anchor="end">{html.escape(unit)}</text>'
+        f'<text class="tick" x="{LEFT - 8}" y="{TOP - 3}" text-anchor="end">'
+        f"{html.escape(unit)}</text>"
     )
     labels: list[tuple[float, str, str]] = []
     for name, value in levels.items():

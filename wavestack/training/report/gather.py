@@ -1,4 +1,4 @@
-"""Reads what a run folder holds; every part is optional, because a run may be looked at half-way."""
+"""Reads what a run folder holds; every part is optional: a run may be looked at half-way."""
 
 from __future__ import annotations
 

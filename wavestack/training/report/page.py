@@ -1,4 +1,4 @@
-"""Composes the page: headline, yardsticks, curves, sounds, receptive field, figures, configuration."""
+"""Composes the page: headline, yardsticks, sounds, curves, receptive field, configuration."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _headline(run: Run) -> str:
         if value is not None
         else ""
     )
-    return f'<header><p class="over">wavestack run</p><h1>{html.escape(_title(run))}</h1>{figure}</header>'
+    title = html.escape(_title(run))
+    return f'<header><p class="over">wavestack run</p><h1>{title}</h1>{figure}</header>'
 
 
 def _yardsticks(evaluation: dict[str, Any]) -> str:
@@ -107,8 +108,8 @@ def _yardsticks(evaluation: dict[str, Any]) -> str:
     better = "lower" if evaluation.get("lower_is_better", True) else "higher"
     return (
         f"<section><h2>Beside its yardsticks</h2><table>{body}</table>"
-        f'<p class="note">{html.escape(evaluation.get("metric", ""))}, {better} is better; same data, '
-        f"same split ({evaluation.get('samples', 0):,} samples), computed by the same code.</p></section>"
+        f'<p class="note">{html.escape(evaluation.get("metric", ""))}, {better} is better; '
+        f"same data, same split ({evaluation.get('samples', 0):,} samples), same code.</p></section>"
     )
 
 
