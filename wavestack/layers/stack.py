@@ -1,0 +1,160 @@
+"""Gated residual blocks one after another, with any schedule of dilations and kernel sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from wavestack.layers.gated import GatedResidualBlock
+from wavestack.layers.schedule import dilation_schedule, kernel_schedule
+from wavestack.layers.state import check_history
+
+
+class DilatedStack(nn.Module):
+    """The body of WaveNet: blocks whose dilations grow, repeat, or follow a list.
+
+    Args:
+        residual_channels: channels between the blocks.
+        dilation_channels: channels of each gate's output.
+        skip_channels: channels of the summed skip outputs, which are then the stack's output; when
+            None the stack returns the last block's residual output.
+        kernel_size: taps of every dilated convolution.
+        num_layers: length of one dilation cycle.
+        num_stacks: repeats of the cycle.
+        dilation_base: layer i of a cycle has dilation dilation_base ** i.
+        dilations: every layer's dilation by hand; the three above are then not used.
+        kernel_sizes: every layer's kernel size by hand.
+        condition_channels: channels of the condition, or None.
+        bottleneck_channels: see ``GatedResidualBlock``.
+        dropout: see ``GatedResidualBlock``.
+        weight_norm: see ``GatedResidualBlock``.
+        bias: whether the convolutions have offsets.
+
+    Shape:
+        x: (B, residual_channels, T), condition: (B, condition_channels, T or 1)
+        -> (B, skip_channels or residual_channels, T)
+
+    Attributes:
+        dilations, kernel_sizes: one number per block, first to last.
+
+    Raises:
+        ValueError: when a size is below 1 or the lists differ in length.
+
+    References:
+        van den Oord et al. (2016), WaveNet, sections 2.1 and 2.4.
+
+    Example:
+        >>> import torch
+        >>> stack = DilatedStack(8, 8, 16, num_layers=3, num_stacks=2)
+        >>> stack.dilations
+        (1, 2, 4, 1, 2, 4)
+        >>> stack(torch.randn(1, 8, 40)).shape
+        torch.Size([1, 16, 40])
+    """
+
+    def __init__(
+        self,
+        residual_channels: int,
+        dilation_channels: int,
+        skip_channels: int | None = None,
+        kernel_size: int = 2,
+        num_layers: int = 10,
+        num_stacks: int = 1,
+        dilation_base: float = 2,
+        *,
+        dilations: Sequence[int] | None = None,
+        kernel_sizes: Sequence[int] | None = None,
+        condition_channels: int | None = None,
+        bottleneck_channels: int | None = None,
+        dropout: float = 0.0,
+        weight_norm: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.residual_channels = residual_channels
+        self.skip_channels = skip_channels
+        self.condition_channels = condition_channels
+        self.dilations = dilation_schedule(num_layers, num_stacks, dilation_base, dilations)
+        self.kernel_sizes = kernel_schedule(kernel_size, len(self.dilations), kernel_sizes)
+        last = len(self.dilations) - 1
+        self.blocks = nn.ModuleList(
+            GatedResidualBlock(
+                residual_channels,
+                dilation_channels,
+                skip_channels,
+                size,
+                dilation,
+                condition_channels=condition_channels,
+                bottleneck_channels=bottleneck_channels,
+                dropout=dropout,
+                weight_norm=weight_norm,
+                residual_output=skip_channels is None or i < last,
+                bias=bias,
+            )
+            for i, (size, dilation) in enumerate(
+                zip(self.kernel_sizes, self.dilations, strict=True)
+            )
+        )
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Run a whole signal, zeros before the first sample of every block."""
+        skips = None
+        for block in self.blocks:
+            x, skip = block(x, condition)
+            skips = skip if skips is None else skips + skip
+        return x if skips is None else skips
+
+    def initial_state(
+        self,
+        batch_size: int,
+        history: str = "zeros",
+        silence: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """One history per block.
+
+        Args:
+            batch_size: rows of the stream.
+            history: "zeros" in every block, as ``forward`` assumes, or "silence": what endless
+                silent input leaves, which differs as soon as a block has a bias.
+            silence: (B or 1, residual_channels, 1), the silent input; zeros when None.
+            condition: (B or 1, condition_channels, 1) during the silence; zeros when None.
+
+        Raises:
+            ValueError: when history is unknown.
+        """
+        check_history(history)
+        if history == "zeros":
+            return tuple(block.initial_state(batch_size) for block in self.blocks)
+        like = self.blocks[0].conv.weight
+        if silence is None:
+            silence = like.new_zeros(1, self.residual_channels, 1)
+        if condition is None and self.condition_channels:
+            condition = like.new_zeros(1, self.condition_channels, 1)
+        silence = silence.expand(batch_size, -1, -1)
+        states = []
+        for block in self.blocks:
+            state = block.initial_state(batch_size, history, silence)
+            # A constant input has always given a constant output: the next block's silence.
+            (silence, _), _ = block.stream(silence, state, condition)
+            states.append(state)
+        return tuple(states)
+
+    def stream(
+        self, x: Tensor, state: tuple[Tensor, ...], condition: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the next block of samples; condition has its length, or 1.
+
+        Raises:
+            ValueError: when the state does not belong to this stack or batch.
+        """
+        if len(state) != len(self.blocks):
+            raise ValueError(f"state must hold {len(self.blocks)} histories, got {len(state)}")
+        skips = None
+        new_state = []
+        for block, history in zip(self.blocks, state, strict=True):
+            (x, skip), history = block.stream(x, history, condition)
+            skips = skip if skips is None else skips + skip
+            new_state.append(history)
+        return x if skips is None else skips, tuple(new_state)

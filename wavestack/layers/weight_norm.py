@@ -1,0 +1,48 @@
+"""Weight normalisation put on and taken off again."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def apply_weight_norm(module: Module) -> Module:
+    """Learn direction and length of each output channel's weights apart.
+
+    Every convolution in the module is changed in place; the function it computes stays.
+
+    References:
+        Salimans and Kingma (2016), Weight Normalization.
+
+    Example:
+        >>> conv = apply_weight_norm(nn.Conv1d(2, 3, 1))
+        >>> sorted(name for name, _ in conv.named_parameters())[1]
+        'parametrizations.weight.original0'
+    """
+    kinds = (nn.Conv1d, nn.ConvTranspose1d)
+    for part in [m for m in module.modules() if isinstance(m, kinds)]:
+        if not parametrize.is_parametrized(part, "weight"):
+            parametrizations.weight_norm(part)
+    return module
+
+
+def fold_weight_norm(module: Module) -> Module:
+    """Replace every parametrized weight by its present value, for generation and export.
+
+    The module is changed in place and returned; the function it computes stays. Training it further
+    trains the folded weights.
+
+    Example:
+        >>> conv = fold_weight_norm(apply_weight_norm(nn.Conv1d(2, 3, 1)))
+        >>> sorted(name for name, _ in conv.named_parameters())
+        ['bias', 'weight']
+    """
+    for part in list(module.modules()):
+        if parametrize.is_parametrized(part):
+            for name in list(part.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+    return module
