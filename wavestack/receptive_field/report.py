@@ -1,0 +1,303 @@
+"""What the calculator found: plain numbers, and the questions that can be asked of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wavestack.errors import UserError
+
+if TYPE_CHECKING:
+    from wavestack.receptive_field.verify import Verification
+
+Index = int | tuple[int, ...] | dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The positions behind one output of a repeating pattern.
+
+    Attributes:
+        start: first input index (unclipped; negative in the padding), None where nothing is seen
+        size: last - first + 1; 0 where nothing is seen
+        used: positions really used between first and last
+    """
+
+    start: int | None
+    size: int
+    used: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The receptive field along one axis of one input, in positions of that input.
+
+    Attributes:
+        name: "T", "H", "W", or the name given with ``axes=``
+        size: largest extent that one output depends on; math.inf when a global operator joins;
+            None when an unknown operator stands between
+        local_size: the same with the global operators cut
+        jump: input positions per output position; None without a repeating pattern
+        start: first input index that output 0 depends on, unclipped
+        period: smallest number of outputs after which the pattern repeats; None without one
+        phases: output o uses phases[o % period], shifted by (o // period) * period * jump
+        used: positions really used inside the largest extent
+        coverage: used / local_size (1.0 where nothing is skipped)
+        lookahead: largest number of input positions after floor(o * jump); 0 is causal
+        input_size: length of the input along this axis
+        output_size: length of the (last) tensor that has this axis
+        collapsed: True where the output itself no longer has this axis
+    """
+
+    name: str
+    size: int | float | None
+    local_size: int | None
+    jump: Fraction | None
+    start: int | None
+    period: int | None
+    phases: tuple[Phase, ...]
+    used: int | None
+    coverage: float | None
+    lookahead: int | float | None
+    input_size: int
+    output_size: int
+    collapsed: bool = False
+
+    @property
+    def end(self) -> int | None:
+        """Last input index that output 0 depends on, unclipped."""
+        if not self.phases or self.phases[0].start is None:
+            return None
+        return self.phases[0].start + self.phases[0].size - 1
+
+    @property
+    def is_global(self) -> bool:
+        """Whether a global operator joins all positions along this axis."""
+        return self.size is not None and math.isinf(self.size)
+
+
+@dataclass(frozen=True)
+class Area:
+    """The receptive field in the image plane, global operators cut.
+
+    Attributes:
+        used: pixels really used
+        box: pixels of the bounding rectangle
+        coverage: used / box
+        mask: (rows, columns) boolean plane of the bounding rectangle
+        start: first row and column of the rectangle for the output that was asked
+        axes: the names of the two axes
+    """
+
+    used: int
+    box: int
+    coverage: float
+    mask: np.ndarray = field(repr=False, compare=False)
+    start: tuple[int, int] = (0, 0)
+    axes: tuple[str, str] = ("H", "W")
+
+
+@dataclass(frozen=True)
+class LayerAxis:
+    """What one module's output sees along one axis, accumulated from the input."""
+
+    size: int | float | None
+    local_size: int | None
+    jump: Fraction | None
+    start: int | None
+    coverage: float | None
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One module of the table, in order of execution.
+
+    Attributes:
+        name: path of the module, as in ``named_modules()``
+        operator: class name of the module
+        kernel, effective_kernel, stride, dilation: own geometry per axis, None where it has none
+        axes: cumulative figures, one LayerAxis per axis name
+        output_shape: shape of its output
+        params: its own parameters
+        macs: its own multiply-accumulates for this input
+    """
+
+    name: str
+    operator: str
+    kernel: tuple[int, ...] | None
+    effective_kernel: tuple[int, ...] | None
+    stride: tuple[int, ...] | None
+    dilation: tuple[int, ...] | None
+    axes: dict[str, LayerAxis]
+    output_shape: tuple[int, ...]
+    params: int
+    macs: int
+
+    def _per_axis(self, figure: str) -> Any:
+        values = tuple(getattr(axis, figure) for axis in self.axes.values())
+        return values[0] if len(values) == 1 else values
+
+    @property
+    def size(self) -> Any:
+        """Cumulative size: one value for one axis, a tuple in the order of ``axes`` for several."""
+        return self._per_axis("size")
+
+    @property
+    def jump(self) -> Any:
+        """Cumulative jump, as ``size``."""
+        return self._per_axis("jump")
+
+    @property
+    def start(self) -> Any:
+        """Cumulative start, as ``size``."""
+        return self._per_axis("start")
+
+    @property
+    def coverage(self) -> Any:
+        """Cumulative coverage, as ``size``."""
+        return self._per_axis("coverage")
+
+
+@dataclass
+class Report:
+    """The receptive field of one output of one model, for one example input.
+
+    Attributes:
+        model_name: class name of the model
+        layer: the module asked about, None for the model's own output
+        axes: the axes of the first input that has any, by name
+        inputs: the same for every input that has axes, by the input's name
+        global_ops: (module path, operator, axis, "past" | "both" | "batch")
+        unknown: (module path, operator) without a rule
+        warnings: plain sentences
+        sample_rate: in Hz, None where the input is not a signal in time
+        input_shapes, output_shape: of the example input, and of the output asked about
+        params, macs: of the whole model, for this input
+    """
+
+    model_name: str
+    layer: str | None
+    axes: dict[str, Axis]
+    inputs: dict[str, dict[str, Axis]]
+    global_ops: list[tuple[str, str, str, str]]
+    unknown: list[tuple[str, str]]
+    warnings: list[str]
+    sample_rate: float | None
+    input_shapes: dict[str, tuple[int, ...]]
+    output_shape: tuple[int, ...]
+    params: int
+    macs: int
+    _depends: Callable[..., dict[str, np.ndarray]] = field(repr=False, compare=False)
+    _layers: Callable[[], list[LayerRow]] = field(repr=False, compare=False)
+    _area: Callable[[], Area | None] = field(repr=False, compare=False)
+    _verify: Callable[..., Verification] = field(repr=False, compare=False)
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def layers(self) -> list[LayerRow]:
+        """One row per module that computes, in order of execution."""
+        if "layers" not in self._cache:
+            self._cache["layers"] = self._layers()
+        return self._cache["layers"]
+
+    @property
+    def area(self) -> Area | None:
+        """The receptive field in the plane of the last two axes; None for signals."""
+        if "area" not in self._cache:
+            self._cache["area"] = self._area()
+        return self._cache["area"]
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether no output sees a later position: along time if there is time, else every axis."""
+        axes = [self.axes["T"]] if "T" in self.axes else list(self.axes.values())
+        return all(axis.lookahead is not None and axis.lookahead <= 0 for axis in axes)
+
+    @property
+    def latency(self) -> int | float | None:
+        """Input positions an output must wait for: the look-ahead along time, never below 0."""
+        axes = [self.axes["T"]] if "T" in self.axes else list(self.axes.values())
+        if not axes or any(axis.lookahead is None for axis in axes):
+            return None
+        return max(0, *(axis.lookahead for axis in axes))
+
+    def depends_on(
+        self, output_index: Index = None, clipped: bool = True, *, input: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """The input positions that one output position depends on, exact at the borders.
+
+        Args:
+            output_index: position in the output: an int for one axis, a tuple in the order of
+                ``axes`` or a dict by axis name for several. An axis that the output no longer
+                has needs no index.
+            clipped: True counts real input positions alone (global operators included); False
+                also counts positions in the padding (global operators cut).
+            input: name of the input asked about; the first one with axes by default
+
+        Returns:
+            for each axis, the sorted indices
+
+        Raises:
+            UserError: if an index lies outside the output, or an operator between is unknown
+        """
+        return self._depends(output_index, clipped, input)
+
+    def verify(self, num_outputs: int = 3, seed: int = 0) -> Verification:
+        """Hold the claim against gradients and against NaNs sent through the model itself.
+
+        Args:
+            num_outputs: output positions to try along each axis (the borders among them)
+            seed: of the random inputs and weights
+
+        Returns:
+            a Verification: true when both probes agree, and always with its reasons
+        """
+        return self._verify(num_outputs=num_outputs, seed=seed)
+
+    def to_text(self) -> str:
+        """The report as a table for the terminal."""
+        from wavestack.receptive_field.render.text import to_text
+
+        return to_text(self)
+
+    def to_json(self, path: str | Path | None = None) -> dict[str, Any]:
+        """The report as plain data, written to ``path`` if given."""
+        from wavestack.receptive_field.render.json import to_json
+
+        return to_json(self, path)
+
+    def to_html(self, path: str | Path) -> Path:
+        """The report as one self-contained page."""
+        from wavestack.receptive_field.render.html import to_html
+
+        return to_html(self, path)
+
+    def to_png(self, path: str | Path) -> Path:
+        """The report as a picture."""
+        from wavestack.receptive_field.render.png import to_png
+
+        return to_png(self, path)
+
+    def __str__(self) -> str:
+        lines = [f"{self.model_name}{'' if self.layer is None else '.' + self.layer}"]
+        for axis in self.axes.values():
+            lines.append(
+                f"  {axis.name}: size {axis.size}, local {axis.local_size}, jump {axis.jump}, "
+                f"start {axis.start}, period {axis.period}, coverage {axis.coverage}"
+            )
+        lines += [f"  global: {' '.join(entry)}" for entry in self.global_ops]
+        lines += [f"  unknown: {' '.join(entry)}" for entry in self.unknown]
+        lines += [f"  warning: {text}" for text in self.warnings]
+        return "\n".join(lines)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a plain UserError unless the condition holds."""
+    if not condition:
+        raise UserError(message)
