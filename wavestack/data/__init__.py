@@ -1,0 +1,29 @@
+"""Recordings, where they come from, and which of them make up batch k.
+
+The names below are found on first use, so that importing one part loads nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "AudioData": "audio_data",
+    "AudioFolder": "folder",
+    "BatchOrder": "order",
+    "CropBatches": "batches",
+    "FSDD": "fsdd",
+    "LJSpeech": "ljspeech",
+    "Recording": "recording",
+    "SyntheticAudio": "synthetic",
+    "rank_rows": "batches",
+    "whole_recordings": "batches",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"wavestack.data.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'wavestack.data' has no attribute '{name}'")
