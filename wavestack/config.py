@@ -8,13 +8,18 @@ stops before anything runs, with its full name. The parts that are objects (`mod
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from wavestack.errors import UserError
+
+HYDRA_VERSION = "1.3"  # of the behaviour asked of Hydra, not of its release
+_NAME = re.compile(r"\w[\w.-]*")
 
 # Values that OmegaConf cannot check by type alone: key -> what it may be.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -38,7 +43,8 @@ class TrainerConfig:
         precision: "fp32", "bf16" or "fp16" (mixed precision; weights stay fp32).
         compile: run the model through torch.compile.
         gradient_clip_norm: largest total gradient norm; null: gradients stay as they are.
-        ema_decay: decay per step of the averaged weights that are evaluated and exported; null: none.
+        ema_decay: decay per step of the averaged weights, which are the ones evaluated and
+            exported; null: none.
         val_every_steps: steps between validations; null: at the end only.
         sample_every_steps: steps between generated samples; null: at the end only.
         checkpoint_every_steps: steps between checkpoints; null: at the end only.
@@ -73,22 +79,104 @@ class TrainConfig:
     """`wavestack train`.
 
     Attributes:
-        name: name of the experiment; the recipe's by default.
+        name: name of the experiment, the first folder under runs/; the recipe's by default.
         seed: seed of weights, batches and samples.
         resume: run folder to continue, or null.
-        trust: packages of the user's own whose classes configs may name; command line only.
     """
 
     name: str | None = None
     seed: int = 0
     resume: str | None = None
-    trust: Any = None
     model: Any = MISSING
     data: Any = MISSING
     task: Any = MISSING
     optimizer: Any = MISSING
     scheduler: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+
+def compose(
+    command: str = "train", overrides: Sequence[str] = (), config_dir: Path | str | None = None
+) -> DictConfig:
+    """The resolved config that a command line would give, without running anything.
+
+    Args:
+        command: "train", "generate", ...: a file of conf/.
+        overrides: "key=value" words, as on the command line ("recipe=quickstart").
+        config_dir: folder with config groups of your own.
+
+    Returns:
+        The config, every interpolation resolved, checked against the schemas and choices.
+
+    Raises:
+        UserError: when a file sets hydra's own keys, a value is none of its choices, or an
+            interpolation is not allowed. Hydra's and OmegaConf's own errors pass through.
+
+    Example:
+        >>> compose("train", ["recipe=quickstart", "trainer.max_steps=3"]).trainer.max_steps
+        3
+    """
+    from wavestack.safety.resolvers import plain_resolvers
+
+    with plain_resolvers():
+        return resolve(compose_with_hydra(command, overrides, config_dir))
+
+
+def compose_with_hydra(
+    command: str, overrides: Sequence[str] = (), config_dir: Path | str | None = None
+) -> DictConfig:
+    """Like `compose`, unresolved and with the `hydra` node, which no file has touched.
+
+    Raises:
+        UserError: when a file sets hydra's own keys or they would construct an object.
+    """
+    import hydra
+
+    from wavestack.hydra_plugins import search_folders
+    from wavestack.safety.hydra_keys import check_hydra, check_hydra_objects
+
+    register_schemas()
+    user = Path(config_dir) if config_dir is not None else None
+    own = [word for word in overrides if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    with (
+        search_folders(recipe_folder(), user),
+        hydra.initialize_config_dir(
+            str(config_folder()), job_name=command, version_base=HYDRA_VERSION
+        ),
+    ):
+        reference = hydra.compose(command, own, return_hydra_config=True)
+        check_hydra_objects(reference.hydra)
+        cfg = hydra.compose(command, list(overrides), return_hydra_config=True)
+    check_hydra(cfg.hydra, reference.hydra)
+    return cfg
+
+
+def resolve(cfg: DictConfig) -> DictConfig:
+    """Resolve a config composed by `compose_with_hydra`, drop its `hydra` node, check its values.
+
+    Raises:
+        UserError: when a value is none of its key's choices.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    settings = HydraConfig.instance()
+    before = settings.cfg
+    settings.set_config(cfg)  # for ${hydra:...}
+    try:
+        with open_dict(cfg):
+            del cfg["hydra"]
+        OmegaConf.resolve(cfg)
+    finally:
+        settings.cfg = before
+    check_values(cfg)
+    return cfg
+
+
+def register_schemas() -> None:
+    """Make the dataclasses known to Hydra; commands name them in their defaults lists."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="wavestack")
 
 
 def config_folder() -> Path:
@@ -101,18 +189,19 @@ def recipe_folder() -> Path:
     return _shipped_folder("recipes")
 
 
-def check_choices(cfg: DictConfig) -> None:
-    """Stop at a value that is none of its key's choices.
+def check_values(cfg: DictConfig) -> None:
+    """Stop at values that their types alone do not exclude.
 
     Raises:
-        UserError: naming the key, the value and the choices.
+        UserError: naming the key, the value and what it may be.
     """
-    from omegaconf import OmegaConf
-
     for key, choices in CHOICES.items():
         value = OmegaConf.select(cfg, key, default=choices[0])
         if value not in choices:
             raise UserError(f"{key} must be one of {', '.join(choices)}; got {value!r}")
+    name = OmegaConf.select(cfg, "name")
+    if name is not None and not _NAME.fullmatch(name):  # it becomes a folder of the user's disk
+        raise UserError(f"name must be letters, digits, '-', '_' or '.', got {name!r}")
 
 
 def _shipped_folder(name: str) -> Path:

@@ -21,9 +21,9 @@ PARTIAL_SUFFIX = ".partial"
 def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write a file so that its name only ever points at complete content.
 
-    The content goes to a hidden neighbour first, is flushed to the disk and then renamed; the folder
-    is flushed too, so that the rename survives a power cut. When `write` fails (a full disk, an
-    interrupt) the neighbour is removed and the old file stays as it was.
+    The content goes to a hidden neighbour first, is flushed to the disk and then renamed; the
+    folder is flushed too, so that the rename survives a power cut. When `write` fails (a full disk,
+    an interrupt) the neighbour is removed and the old file stays as it was.
 
     Args:
         path: the file to write; its folder is made when missing.
@@ -88,7 +88,7 @@ def hash_path(path: Path) -> Path:
 
 
 def write_hash(path: Path) -> str:
-    """Write `PATH.sha256` (in the format of sha256sum) for a file that is complete; return the hash."""
+    """Write `PATH.sha256`, in the format of sha256sum, for a complete file; return the hash."""
     digest = sha256_file(path)
     _write_hashes(Path(path), [digest])
     return digest
@@ -105,7 +105,7 @@ def verify_hash(path: Path, *, required: bool = True) -> str:
         The SHA-256 of the content.
 
     Raises:
-        UserError: when the file is missing, differs from its hash, or has no hash although required.
+        UserError: when the file is missing, differs from its hash, or lacks a required one.
     """
     path = Path(path)
     if not path.is_file():
