@@ -1,0 +1,74 @@
+"""Muon: orthogonal updates for convolutions, plain AdamW for the rest."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from wavestack.training.muon import MuonAdamW, orthogonalize
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 2), (4, 8, 3), (6, 6, 1), (5, 3, 3, 3)])
+def test_orthogonalized_weights_have_singular_values_near_one(shape: tuple[int, ...]) -> None:
+    weight = torch.randn(shape)
+    update = orthogonalize(weight)
+    assert update.shape == weight.shape
+    values = torch.linalg.svdvals(update.flatten(1))
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    # The same singular vectors: the product with the weight is symmetric and positive.
+    product = update.flatten(1) @ weight.flatten(1).T
+    torch.testing.assert_close(product, product.T, atol=1e-3, rtol=1e-3)
+    assert torch.linalg.eigvalsh(product).min() > -1e-3
+
+
+def test_parameters_that_are_no_convolution_move_as_under_adamw() -> None:
+    net = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 3))
+    twin = copy.deepcopy(net)
+    ours = MuonAdamW(net.parameters(), lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    theirs = torch.optim.AdamW(twin.parameters(), lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    for _ in range(3):
+        for model, optimizer in ((net, ours), (twin, theirs)):
+            optimizer.zero_grad()
+            model(torch.arange(5)).square().sum().backward()
+            optimizer.step()
+    for a, b in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+
+
+def test_weight_norm_gains_are_no_matrices() -> None:
+    conv = nn.utils.parametrizations.weight_norm(nn.Conv1d(4, 8, 2))
+    groups = MuonAdamW(conv.parameters()).param_groups
+    assert [tuple(p.shape) for p in groups[0]["params"]] == [(8, 4, 2)]
+
+
+def test_state_goes_through_a_file_and_continues_exactly(tmp_path) -> None:
+    def train(net: nn.Module, optimizer: MuonAdamW, steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            net(torch.ones(1, 3, 8)).square().mean().backward()
+            optimizer.step()
+
+    net = nn.Sequential(nn.Conv1d(3, 4, 2), nn.Conv1d(4, 2, 1))
+    optimizer = MuonAdamW(net.parameters())
+    train(net, optimizer, 2)
+    torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "x.pt")
+    train(net, optimizer, 3)
+
+    again = nn.Sequential(nn.Conv1d(3, 4, 2), nn.Conv1d(4, 2, 1))
+    saved = torch.load(tmp_path / "x.pt", weights_only=True)
+    again.load_state_dict(saved["net"])
+    resumed = MuonAdamW(again.parameters())
+    resumed.load_state_dict(saved["optimizer"])
+    train(again, resumed, 3)
+    for a, b in zip(net.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("wrong", [{"momentum": 1.0}, {"muon_lr": -1.0}, {"lr": -1.0}])
+def test_wrong_values_are_named(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
+        MuonAdamW(nn.Conv1d(2, 2, 2).parameters(), **wrong)
