@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -99,10 +100,10 @@ class DilatedStack(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Run a whole signal, zeros before the first sample of every block."""
-        skips = None
-        for block in self.blocks:
+        skips: Tensor | None = None
+        for block in self._each_block():
             x, skip = block(x, condition)
-            skips = skip if skips is None else skips + skip
+            skips = _add(skips, skip)
         return x if skips is None else skips
 
     def initial_state(
@@ -126,15 +127,15 @@ class DilatedStack(nn.Module):
         """
         check_history(history)
         if history == "zeros":
-            return tuple(block.initial_state(batch_size) for block in self.blocks)
-        like = self.blocks[0].conv.weight
+            return tuple(block.initial_state(batch_size) for block in self._each_block())
+        like = next(self.parameters())
         if silence is None:
             silence = like.new_zeros(1, self.residual_channels, 1)
         if condition is None and self.condition_channels:
             condition = like.new_zeros(1, self.condition_channels, 1)
         silence = silence.expand(batch_size, -1, -1)
         states = []
-        for block in self.blocks:
+        for block in self._each_block():
             state = block.initial_state(batch_size, history, silence)
             # A constant input has always given a constant output: the next block's silence.
             (silence, _), _ = block.stream(silence, state, condition)
@@ -151,10 +152,17 @@ class DilatedStack(nn.Module):
         """
         if len(state) != len(self.blocks):
             raise ValueError(f"state must hold {len(self.blocks)} histories, got {len(state)}")
-        skips = None
+        skips: Tensor | None = None
         new_state = []
-        for block, history in zip(self.blocks, state, strict=True):
+        for block, history in zip(self._each_block(), state, strict=True):
             (x, skip), history = block.stream(x, history, condition)
-            skips = skip if skips is None else skips + skip
+            skips = _add(skips, skip)
             new_state.append(history)
         return x if skips is None else skips, tuple(new_state)
+
+    def _each_block(self) -> Iterator[GatedResidualBlock]:
+        return cast(Iterator[GatedResidualBlock], iter(self.blocks))
+
+
+def _add(total: Tensor | None, skip: Tensor | None) -> Tensor | None:
+    return skip if total is None or skip is None else total + skip
