@@ -11,18 +11,31 @@ from torch import nn
 from wavestack.training.muon import MuonAdamW, orthogonalize
 
 
-@pytest.mark.parametrize("shape", [(8, 4, 2), (4, 8, 3), (6, 6, 1), (5, 3, 3, 3)])
-def test_orthogonalized_weights_have_singular_values_near_one(shape: tuple[int, ...]) -> None:
-    weight = torch.randn(shape)
-    update = orthogonalize(weight)
-    assert update.shape == weight.shape
-    values = torch.linalg.svdvals(update.flatten(1))
+@pytest.mark.parametrize("shape", [(8, 8), (4, 12), (15, 4), (3, 6, 9)])
+def test_orthogonalized_matrices_have_singular_values_near_one(shape: tuple[int, ...]) -> None:
+    matrices = torch.randn(shape)
+    updates = orthogonalize(matrices)
+    assert updates.shape == matrices.shape
+    values = torch.linalg.svdvals(updates)
     assert values.min() > 0.6
     assert values.max() < 1.3
-    # The same singular vectors: the product with the weight is symmetric and positive.
-    product = update.flatten(1) @ weight.flatten(1).T
-    torch.testing.assert_close(product, product.T, atol=1e-3, rtol=1e-3)
+    # The same singular vectors: the product with the matrix is symmetric and positive.
+    product = updates @ matrices.mT
+    torch.testing.assert_close(product, product.mT, atol=1e-3, rtol=1e-3)
     assert torch.linalg.eigvalsh(product).min() > -1e-3
+
+
+def test_every_convolution_of_a_model_gets_an_orthogonal_update() -> None:
+    net = nn.Sequential(nn.Conv1d(6, 6, 1), nn.Conv1d(6, 6, 1), nn.Conv2d(6, 8, 3))
+    before = [p.detach().clone() for p in net.parameters() if p.ndim > 2]
+    optimizer = MuonAdamW(net.parameters(), muon_lr=1.0, momentum=0.0)
+    x = torch.randn(2, 6, 25)
+    net[2](net[1](net[0](x)).reshape(2, 6, 5, 5)).square().sum().backward()
+    optimizer.step()
+    for old, new in zip(before, (p for p in net.parameters() if p.ndim > 2), strict=True):
+        values = torch.linalg.svdvals((new - old).flatten(1))
+        assert values.min() > 0.6
+        assert values.max() < 1.3
 
 
 def test_parameters_that_are_no_convolution_move_as_under_adamw() -> None:

@@ -80,9 +80,7 @@ class MuonAdamW(torch.optim.AdamW):
         everything = self.param_groups
         for group in everything:
             if group["orthogonal"]:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._step_orthogonal(parameter, group)
+                self._step_orthogonal(group)
         # AdamW's own step walks over param_groups: it is shown its own kind alone.
         self.param_groups = [group for group in everything if not group["orthogonal"]]
         try:
@@ -91,41 +89,57 @@ class MuonAdamW(torch.optim.AdamW):
             self.param_groups = everything
         return loss
 
-    def _step_orthogonal(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.tensor(0.0)  # AdamW expects every state to count its steps
-            state["momentum_buffer"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        buffer = state["momentum_buffer"].lerp_(parameter.grad, 1 - group["momentum"])
-        update = orthogonalize(parameter.grad.lerp(buffer, group["momentum"]))
-        rows, columns = parameter.shape[0], parameter[0].numel()
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(update, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+    def _step_orthogonal(self, group: dict[str, Any]) -> None:
+        # Layers of one shape are orthogonalised together: small products cost their launch alone.
+        alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                continue
+            state = self.state[parameter]
+            if not state:
+                state["step"] = torch.tensor(0.0)  # AdamW expects every state to count its steps
+                state["momentum_buffer"] = torch.zeros_like(parameter)
+            state["step"] += 1
+            buffer = state["momentum_buffer"].lerp_(parameter.grad, 1 - group["momentum"])
+            momentum = _whole(parameter.grad.lerp(buffer, group["momentum"])).flatten(1)
+            alike.setdefault(tuple(momentum.shape), []).append((parameter, momentum))
+        for (rows, columns), pairs in alike.items():
+            updates = orthogonalize(torch.stack([momentum for _, momentum in pairs]))
+            for (parameter, _), update in zip(pairs, updates, strict=True):
+                update = _sharded_like(parameter, update.reshape(parameter.shape))
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
 
 
-def orthogonalize(weight: Tensor) -> Tensor:
-    """The semi-orthogonal matrix nearest to a weight, by Newton-Schulz iterations.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """The semi-orthogonal matrices nearest to some matrices, by Newton-Schulz iterations.
 
     Singular values come out between about 0.7 and 1.2, which serves training as well as exactly 1.
 
     Shape:
-        weight: (out, in, *kernel) -> the same; sharded weights are gathered and sharded again
+        matrices: (..., rows, columns) -> the same
     """
-    if hasattr(weight, "full_tensor"):
-        from torch.distributed.tensor import distribute_tensor
-
-        whole = orthogonalize(weight.full_tensor())
-        return distribute_tensor(whole, weight.device_mesh, weight.placements)
     a, b, c = NEWTON_SCHULZ
-    matrix = weight.flatten(1)
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).reshape(weight.shape)
+    return x.mT if tall else x
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """A sharded (FSDP) tensor gathered; any other as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def _sharded_like(parameter: Tensor, update: Tensor) -> Tensor:
+    if not hasattr(parameter, "device_mesh"):
+        return update
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(update, parameter.device_mesh, parameter.placements)
 
 
 def _is_convolution(parameter: Tensor) -> bool:
