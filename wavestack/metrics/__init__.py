@@ -1,0 +1,20 @@
+"""Figures of merit, and the yardsticks that stand beside them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "audio_baselines": "baselines",
+    "linear_prediction_bits": "linear_prediction",
+    "markov_bits": "entropy",
+    "zero_order_bits": "entropy",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"wavestack.metrics.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'wavestack.metrics' has no attribute '{name}'")
