@@ -1,0 +1,138 @@
+"""What every training task shares: the loss over the global batch, clipping, seeds and sharding."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+Batch = dict[str, Any]
+
+
+class Task(pl.LightningModule, ABC):
+    """A model with its loss and optimizer; subclasses say what is summed and what counts.
+
+    The loss of a step is the sum of losses over the whole global batch divided by the number of
+    elements that count in it. Each rank contributes the sum of its own rows divided by the *global*
+    number, so the result does not depend on how rows and padding fall on the ranks.
+
+    Args:
+        model: the network.
+        optimizer: called with the parameters, e.g. ``partial(AdamW, lr=1e-3)``.
+        scheduler: called with the optimizer; stepped after every optimizer step. None: constant.
+        gradient_clip_norm: largest norm of all gradients together; None: no clipping.
+        seed: together with the step it seeds dropout.
+        sharded: shard the parameters over the ranks (FSDP2) in :meth:`configure_model`.
+        compiled: run the model through ``torch.compile``.
+
+    Attributes:
+        metric: name of the reported figure; lower is better.
+        unit_scale: factor from the mean loss to that figure.
+        gradient_norm: norm before clipping of the last step, a tensor on the device.
+
+    Raises:
+        ValueError: when ``gradient_clip_norm`` is not positive.
+    """
+
+    metric: str = "loss"
+    unit_scale: float = 1.0
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler] | None = None,
+        *,
+        gradient_clip_norm: float | None = None,
+        seed: int = 0,
+        sharded: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        super().__init__()
+        if gradient_clip_norm is not None and gradient_clip_norm <= 0:
+            raise ValueError(f"gradient_clip_norm must be > 0 or null, got {gradient_clip_norm}")
+        self.model = model
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.gradient_clip_norm = gradient_clip_norm
+        self.seed = seed
+        self.sharded = sharded
+        self.compiled = compiled
+        self.gradient_norm: Tensor | None = None
+
+    @staticmethod
+    @abstractmethod
+    def count(batch: Batch) -> int:
+        """How many elements of the batch count in the loss."""
+
+    @abstractmethod
+    def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The sum of the losses of the elements that count, a float32 scalar."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step on this rank's rows; ``batch["count"]`` is the global number of elements."""
+        # Dropout depends on (seed, step, rank) alone: neither validation, sampling, workers nor a
+        # kill in between changes it.
+        torch.manual_seed(_mix(self.seed, batch["index"], self.global_rank))
+        loss_sum = self.loss_sum(self.model, batch)
+        # DDP and FSDP average the ranks' gradients; the factor turns this back into a sum.
+        world_size = self.trainer.world_size
+        return {
+            "loss": loss_sum * (world_size / max(batch["count"], 1)),
+            "loss_sum": loss_sum.detach(),
+        }
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and its schedule by steps."""
+        optimizer = self.make_optimizer(self.model.parameters())
+        if self.make_scheduler is None:
+            return optimizer
+        schedule = {"scheduler": self.make_scheduler(optimizer), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips by the total norm, after backward and before the optimizer step, and notes it."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.gradient_clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(
+                self.model.parameters(), self.gradient_clip_norm, norm
+            )
+        # Under FSDP the norm is a DTensor; every rank has gradients, so every rank gathers it.
+        self.gradient_norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+    def configure_model(self) -> None:
+        """Shards and compiles the model when asked; called once the ranks are connected."""
+        if self.sharded:
+            self._shard()
+        if self.compiled:
+            self.model.compile()  # in place: the names of the weights stay
+
+    def _shard(self) -> None:
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = self.device_mesh["data_parallel"]
+        # Each repeated block by itself, then what is left: one block is whole at a time.
+        for module in list(self.model.modules()):
+            if isinstance(module, nn.ModuleList):
+                for block in module:
+                    if any(True for _ in block.parameters()):
+                        fully_shard(block, mesh=mesh)
+        fully_shard(self.model, mesh=mesh)
+
+
+def _mix(*numbers: int) -> int:
+    """A 32-bit seed from several numbers, the same on every platform."""
+    return zlib.crc32(" ".join(map(str, numbers)).encode())

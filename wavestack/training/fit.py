@@ -1,0 +1,201 @@
+"""Trains a model: puts the parts of a configuration together and runs Lightning's Trainer on them."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from wavestack.errors import UserError
+from wavestack.safety import instantiate
+from wavestack.tasks.base import Task
+from wavestack.training import ranks
+from wavestack.training.budget import Meter
+from wavestack.training.callbacks.checkpoints import Checkpoints
+from wavestack.training.callbacks.display import Display
+from wavestack.training.callbacks.health import StepAndHealth
+from wavestack.training.callbacks.limits import CoreSecondLimit
+from wavestack.training.callbacks.log import FigureLog
+from wavestack.training.callbacks.sampling import Sampling
+from wavestack.training.callbacks.validation import Validation
+from wavestack.training.devices import choose_device, lightning_settings
+from wavestack.training.finish import finish
+from wavestack.training.loader import StepLoader
+from wavestack.training.quiet import quiet_lightning
+from wavestack.training.run import TrainingRun
+from wavestack.training.run_folder import RunFolder
+
+
+def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
+    """Trains as the configuration says, or continues where a run folder stopped.
+
+    Batches, crops and dropout are pure functions of (seed, step), so a run that was killed and
+    resumed ends with the same weights, bit by bit, as one that was not (on one kind of machine,
+    device and thread number).
+
+    Args:
+        cfg: resolved configuration with ``model, data, task, optimizer, scheduler, trainer, seed``
+            and ``resume``: null, or the run folder to continue.
+        run_dir: where the run is written, see :class:`RunFolder`; the folder of ``resume`` wins.
+
+    Returns:
+        What ``summary.json`` says: steps, core-seconds, speed, figures, why it stopped.
+
+    Raises:
+        UserError: for mistakes in the configuration, and after the run was written down when the
+            loss was not finite.
+    """
+    folder = RunFolder(cfg.get("resume") or run_dir, cfg.trainer.keep_checkpoints)
+    if ranks.global_rank() == 0:
+        _check_folder(folder, resume=cfg.get("resume") is not None)
+        folder.prepare(cfg)
+    with quiet_lightning(), contextlib.ExitStack() as stack:
+        pids: list[int] = []
+        if cfg.trainer.devices > 1 and not ranks.started_from_outside():
+            choose_device(cfg.trainer)  # a mistake is found before anything is started
+            pids = stack.enter_context(ranks.other_ranks(folder.path, cfg.trainer.devices))
+        return _train(cfg, folder, pids)
+
+
+def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any]:
+    from rich.console import Console
+
+    settings = cfg.trainer
+    main = ranks.global_rank() == 0
+    console = Console(quiet=not main)
+    checkpoint = None
+    if cfg.get("resume") is not None:
+        found = folder.checkpoints.load_latest(console.print)
+        checkpoint = None if found is None else found[1]
+    used = checkpoint or {}
+    # The total of earlier processes is added once, at rank zero.
+    core_seconds = used.get("core_seconds", 0.0) if main else 0.0
+    meter = Meter(core_seconds, used.get("wall_seconds", 0.0), not_counted=pids)
+    if settings.num_threads is not None:
+        torch.set_num_threads(settings.num_threads)
+    device = choose_device(settings)
+
+    data = instantiate(cfg.data, key="data")
+    processes = settings.devices * settings.num_nodes
+    if data.batch_size % processes:
+        raise UserError(
+            f"data.batch_size must be a multiple of the {processes} processes, "
+            f"got {data.batch_size}"
+        )
+    torch.manual_seed(cfg.seed)
+    task = make_task(cfg, data)
+    run = TrainingRun(
+        folder, settings, data, task, seed=cfg.seed, checkpoint=checkpoint, meter=meter
+    )
+    _say_start(console, run, device, resumed=cfg.get("resume") is not None)
+
+    writer = _tensorboard(folder, run.step) if main else None
+    journal = FigureLog(run, writer)
+    validation = Validation(run, journal)
+    callbacks: list[pl.Callback] = [
+        StepAndHealth(run),
+        journal,
+        validation,
+        Sampling(run, writer),
+        Checkpoints(run, validation),
+        CoreSecondLimit(run),
+        Display(run, console),
+    ]
+    trainer = pl.Trainer(
+        **lightning_settings(settings, device),
+        callbacks=callbacks,
+        max_epochs=1,  # the loader ends with the last step
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        deterministic=settings.deterministic or None,
+        default_root_dir=folder.path,
+    )
+    if not run.finished:
+        from wavestack.data.batches import rank_rows
+
+        loader = StepLoader(
+            data,
+            rank_rows,
+            task.count,
+            seed=cfg.seed,
+            first_step=run.step,
+            max_steps=run.max_steps,
+        )
+        try:
+            trainer.fit(task, datamodule=loader)
+        finally:
+            if writer is not None:
+                writer.close()
+    if not main:
+        return {}
+    return finish(cfg, run, console, device)
+
+
+def make_task(cfg: DictConfig, data: Any) -> Task:
+    """Constructs model, optimizer, schedule and task, and checks that they suit the data.
+
+    Raises:
+        UserError: when the model's labels are not those of the data.
+    """
+    settings = cfg.trainer
+    model = instantiate(cfg.model, key="model")
+    wanted = tuple(len(names) for names in data.label_names)
+    labels = tuple(getattr(model, "num_labels", ()))
+    if labels and labels != wanted:
+        raise UserError(
+            f"model.num_labels is {list(labels)}, but the data have labels of {list(wanted)} classes"
+        )
+    if getattr(model, "condition_channels", None) and getattr(data, "mel", None) is None:
+        raise UserError("model.condition_channels is set, but the data give no features (data.mel)")
+    return instantiate(
+        cfg.task,
+        model,
+        instantiate(cfg.optimizer, key="optimizer"),
+        instantiate(OmegaConf.select(cfg, "scheduler"), key="scheduler"),
+        key="task",
+        gradient_clip_norm=settings.gradient_clip_norm,
+        seed=cfg.seed,
+        sharded=settings.strategy == "fsdp",
+        compiled=settings.compile,
+    )
+
+
+def _check_folder(folder: RunFolder, resume: bool) -> None:
+    if not resume and folder.checkpoints.steps():
+        raise UserError(
+            f"{folder.path} already holds a training; continue it with resume={folder.path} "
+            "or name another folder (hydra.run.dir=DIR)"
+        )
+
+
+def _say_start(console: Any, run: TrainingRun, device: torch.device, resumed: bool) -> None:
+    parameters = sum(p.numel() for p in run.task.model.parameters())
+    where = f"cpu, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    console.print(
+        f"run folder {run.folder.path}\n"
+        f"{parameters:,} parameters, {run.max_steps:,} steps, {run.settings.precision} on {where}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if resumed:
+        found = f"at step {run.step:,}" if run.step else "from the start: it has no checkpoint yet"
+        console.print(f"continuing {found}", highlight=False)
+
+
+def _tensorboard(folder: RunFolder, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    # What an interrupted process wrote after its last checkpoint is hidden by purge_step.
+    return SummaryWriter(str(folder.tensorboard), purge_step=step + 1 if step else None)

@@ -1,0 +1,107 @@
+"""Generates a few recordings, and puts the real ones with the same conditions beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wavestack.files import atomic_write
+from wavestack.training.pictures import write_spectrogram
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the samples are generated from, taken from held-out recordings.
+
+    Attributes:
+        names: one for each sample, of its labels ("theo-7"); "" without labels.
+        labels: (N, L) int64 or None.
+        features: (N, C, frames) or None.
+        recordings: the real waveforms with these labels and features, each (T,).
+    """
+
+    names: list[str]
+    labels: Tensor | None
+    features: Tensor | None
+    recordings: list[np.ndarray]
+
+
+def choose_conditions(model: nn.Module, data: Any, count: int, num_samples: int) -> Conditions:
+    """Takes ``count`` validation recordings, spread evenly over the split.
+
+    Args:
+        model: labels and features that it does not listen to are left out.
+        data: gives ``eval_batches`` and ``label_names``.
+        count: number of samples wanted; fewer when the split is smaller.
+        num_samples: length to be generated; features are cut or repeated at the end to fit it.
+    """
+    rows = [
+        {k: v[i] for k, v in batch.items() if isinstance(v, Tensor)}
+        for batch in data.eval_batches("val")
+        for i in range(len(batch["waveform"]))
+    ]
+    picks = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    rows = [rows[i] for i in picks]
+    labels = features = None
+    if getattr(model, "num_labels", ()):
+        labels = torch.stack([row["labels"] for row in rows])
+    if getattr(model, "condition_channels", None):
+        hop_length = len(rows[0]["waveform"]) // rows[0]["features"].shape[-1]
+        frames = -(-num_samples // hop_length)
+        features = torch.stack([_fit(row["features"], frames) for row in rows])
+    return Conditions(
+        names=[_name(data, row.get("labels")) for row in rows],
+        labels=labels,
+        features=features,
+        recordings=[row["waveform"][row["mask"]][:num_samples].numpy() for row in rows],
+    )
+
+
+def generate_samples(
+    model: nn.Module, conditions: Conditions, num_samples: int, seed: int
+) -> np.ndarray:
+    """Generates one sample for each condition: (N, num_samples) float in [-1, 1]."""
+    from wavestack.inference import generate
+
+    device = next(model.parameters()).device
+    waveforms = generate(
+        model,
+        num_samples,
+        batch_size=len(conditions.names),
+        labels=None if conditions.labels is None else conditions.labels.to(device),
+        features=None if conditions.features is None else conditions.features.to(device),
+        seed=seed,
+    )
+    return waveforms.float().cpu().numpy()
+
+
+def write_audio(folder: Path, stem: str, waveform: np.ndarray, sample_rate: int) -> Path:
+    """Writes ``stem.wav`` (16 bit) and its picture ``stem.png`` into ``folder``."""
+    import soundfile
+
+    path = folder / f"{stem}.wav"
+    atomic_write(
+        path,
+        lambda file: soundfile.write(
+            file, np.clip(waveform, -1, 1), sample_rate, format="WAV", subtype="PCM_16"
+        ),
+    )
+    write_spectrogram(path.with_suffix(".png"), waveform, sample_rate, stem)
+    return path
+
+
+def _fit(features: Tensor, frames: int) -> Tensor:
+    missing = max(frames - features.shape[-1], 0)
+    return torch.cat([features, features[..., -1:].expand(-1, missing)], dim=-1)[..., :frames]
+
+
+def _name(data: Any, labels: Tensor | None) -> str:
+    if labels is None:
+        return ""
+    names = zip(data.label_names, labels.tolist(), strict=True)
+    return "-".join(str(classes[index]) for classes, index in names)
