@@ -38,6 +38,7 @@ class TrainerConfig:
         max_core_seconds: CPU seconds of training (workers counted, evaluation not) after which it
             stops early; null: no limit. It only stops: schedules still follow `max_steps`.
         devices: processes, one per device.
+        num_nodes: machines, each with that many devices (under torchrun or SLURM).
         strategy: "auto" (one process, or ddp for several), "ddp" or "fsdp".
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         precision: "fp32", "bf16" or "fp16" (mixed precision; weights stay fp32).
@@ -47,6 +48,8 @@ class TrainerConfig:
             exported; null: none.
         val_every_steps: steps between validations; null: at the end only.
         sample_every_steps: steps between generated samples; null: at the end only.
+        sample_seconds: length of each generated sample.
+        sample_count: samples generated at a time; 0: none.
         checkpoint_every_steps: steps between checkpoints; null: at the end only.
         log_every_steps: steps between lines of metrics.csv.
         keep_checkpoints: newest checkpoints kept, beside the best.
@@ -58,6 +61,7 @@ class TrainerConfig:
     max_steps: int = MISSING
     max_core_seconds: float | None = None
     devices: int = 1
+    num_nodes: int = 1
     strategy: str = "auto"
     device: str = "auto"
     precision: str = "fp32"
@@ -66,6 +70,8 @@ class TrainerConfig:
     ema_decay: float | None = None
     val_every_steps: int | None = None
     sample_every_steps: int | None = None
+    sample_seconds: float = 1.0
+    sample_count: int = 2
     checkpoint_every_steps: int | None = None
     log_every_steps: int = 10
     keep_checkpoints: int = 2

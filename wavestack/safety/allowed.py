@@ -12,7 +12,8 @@ _WAVESTACK = {
     "signal": ("LogMel",),
     "models": ("WaveNet",),
     "layers": ("CausalConv1d", "DilatedStack", "GatedResidualBlock"),
-    "tasks": ("AutoregressiveAudio",),
+    "tasks": ("AutoregressiveAudioTask",),
+    "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),
 }
 
 _OPTIMIZERS = (
