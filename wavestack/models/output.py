@@ -6,6 +6,8 @@ Each family is one class with the same members:
 - ``num_noise``: uniform numbers in (0, 1) that one draw takes,
 - ``encode(waveform)``: (B, T) floats in [-1, 1] -> the network's input, ``decode`` back,
 - ``silence``: the network input's value for a sample of zero,
+- ``amplitudes(x)``: the network's input as real channels of about unit variance, (B, C, T), with
+  C = ``num_amplitudes``,
 - ``nll(params, waveform)``: nats per sample, (B, P, T) and (B, T) -> (B, T),
 - ``sample(params, noise, temperature)``: (B, P) and (B, num_noise) -> waveform values (B,) and the
   network input of one step,
@@ -76,6 +78,7 @@ class MuLawSoftmax:
         self.quantization_channels = quantization_channels
         self.num_parameters = quantization_channels
         self.num_noise = quantization_channels
+        self.num_amplitudes = 2
         self.silence = int(mu_law_encode(torch.zeros(1), quantization_channels))
 
     def encode(self, waveform: Tensor) -> Tensor:
@@ -86,9 +89,16 @@ class MuLawSoftmax:
         """Codes to floats: (B, T) -> (B, T)."""
         return mu_law_decode(codes, self.quantization_channels)
 
+    def amplitudes(self, codes: Tensor) -> Tensor:
+        """Companded and linear amplitude, scaled for speech: (B, T) -> (B, 2, T)."""
+        companded = codes * (2 / (self.quantization_channels - 1)) - 1
+        return torch.stack([2 * companded, 8 * self.decode(codes)], dim=1)
+
     def nll(self, params: Tensor, waveform: Tensor) -> Tensor:
         """Cross entropy of the waveform's codes in nats: (B, Q, T), (B, T) -> (B, T)."""
-        return F.cross_entropy(params.float(), self.encode(waveform), reduction="none")
+        codes = self.encode(waveform)
+        rows = params.float().transpose(1, 2).reshape(-1, self.num_parameters)
+        return F.cross_entropy(rows, codes.reshape(-1), reduction="none").view(codes.shape)
 
     def sample(
         self, params: Tensor, noise: Tensor, temperature: float = 1.0
@@ -110,6 +120,7 @@ class _Continuous:
     """What the two families over real values share: the waveform itself is the input."""
 
     discrete = False
+    num_amplitudes = 1
     silence = 0.0
 
     def encode(self, waveform: Tensor) -> Tensor:
@@ -119,6 +130,10 @@ class _Continuous:
     def decode(self, values: Tensor) -> Tensor:
         """(B, 1, T) -> (B, T)."""
         return values.squeeze(1)
+
+    def amplitudes(self, values: Tensor) -> Tensor:
+        """The waveform itself: (B, 1, T) -> (B, 1, T)."""
+        return values
 
 
 def _nearest_level(waveform: Tensor) -> Tensor:

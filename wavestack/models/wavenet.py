@@ -54,7 +54,8 @@ class WaveNet(nn.Module):
         kernel_sizes: every layer's kernel size by hand.
         bottleneck_channels: see ``GatedResidualBlock``.
         num_mixtures: components, for output "logistic_mixture".
-        input_kernel_size: taps of the first convolution.
+        input_kernel_size: taps of the first convolution. For codes it reads their amplitudes (two
+            channels: companded and linear) and adds to the embedding of the present code.
         sample_rate: of the audio in Hz; only remembered.
 
     Shape:
@@ -125,9 +126,10 @@ class WaveNet(nn.Module):
             if self.distribution.discrete
             else None
         )
-        in_channels = residual_channels if self.embed is not None else 1
+        # Codes have no order for an embedding; their amplitudes let the first convolution start
+        # as a linear predictor (FSDD, 100 core-seconds: 4.69 bits without, 4.52 with 16 taps).
         self.first = (
-            CausalConv1d(in_channels, residual_channels, input_kernel_size)
+            CausalConv1d(self.distribution.num_amplitudes, residual_channels, input_kernel_size)
             if self.embed is None or input_kernel_size > 1
             else None
         )
@@ -171,7 +173,8 @@ class WaveNet(nn.Module):
         """
         condition = self.condition(labels, features, x.shape[-1])
         h = self._embed(x)
-        h = h if self.first is None else self.first(h)
+        if self.first is not None:
+            h = h + self.first(self._amplitudes(x))
         return self._head(self.stack(h, condition))
 
     def condition(
@@ -222,16 +225,17 @@ class WaveNet(nn.Module):
             ValueError: when history is unknown.
         """
         check_history(history)
-        silence = None
+        silence: Tensor | None = None
+        amplitudes: Tensor | None = None
         if history == "silence":
-            shape = (batch_size, 1) if self.embed is not None else (batch_size, 1, 1)
-            value = torch.full(shape, self.distribution.silence, device=self.end.weight.device)
-            silence = self._embed(value)
+            shape = (batch_size, 1) if self.distribution.discrete else (batch_size, 1, 1)
+            x = torch.full(shape, self.distribution.silence, device=self.end.weight.device)
+            silence, amplitudes = self._embed(x), self._amplitudes(x)
         first: State = ()
         if self.first is not None:
-            first = self.first.initial_state(batch_size, history, silence)
-            if silence is not None:
-                silence, _ = self.first.stream(silence, first)
+            first = self.first.initial_state(batch_size, history, amplitudes)
+            if silence is not None and amplitudes is not None:
+                silence = silence + self.first.stream(amplitudes, first)[0]
         return first, self.stack.initial_state(batch_size, history, silence, condition)
 
     def stream(
@@ -245,7 +249,8 @@ class WaveNet(nn.Module):
         first, stack = state
         h = self._embed(x)
         if self.first is not None:
-            h, first = self.first.stream(h, first)
+            added, first = self.first.stream(self._amplitudes(x), first)
+            h = h + added
         h, stack = self.stack.stream(h, stack, condition)
         return self._head(h), (first, stack)
 
@@ -259,11 +264,16 @@ class WaveNet(nn.Module):
 
     def _embed(self, x: Tensor) -> Tensor:
         if self.embed is None:
-            return x.to(self.end.weight.dtype)
+            return self.end.weight.new_zeros(())  # real-valued input enters by its amplitudes alone
         return self.embed(x).transpose(1, 2)
 
+    def _amplitudes(self, x: Tensor) -> Tensor:
+        return self.distribution.amplitudes(x).to(self.end.weight.dtype)
+
     def _head(self, skips: Tensor) -> Tensor:
-        return self.out(F.relu(self.end(F.relu(skips))))
+        h = F.relu(self.end(F.relu(skips)))
+        # As (B, T, Q) in memory, a softmax over Q is five times as fast on a CPU.
+        return F.linear(h.transpose(1, 2), self.out.weight[..., 0], self.out.bias).transpose(1, 2)
 
     def _check_conditions(self, labels: Tensor | None, features: Tensor | None) -> None:
         count = len(self.num_labels)
