@@ -83,7 +83,7 @@ def run_command(line: CommandLine) -> int:
     """Compose the config of a parsed command line through Hydra and run the command on it."""
     import hydra
 
-    from wavestack.config import HYDRA_VERSION, config_folder, recipe_folder
+    from wavestack.config import HYDRA_VERSION, config_folder, recipe_folder, register_schemas
     from wavestack.hydra_plugins import search_folders
     from wavestack.safety.before_start import check_before_start
     from wavestack.safety.resolvers import plain_resolvers
@@ -92,9 +92,10 @@ def run_command(line: CommandLine) -> int:
     if line.trust:
         sys.path.insert(0, os.getcwd())  # a console script does not look there by itself
         trust_packages(line.trust)
+    register_schemas()
     module = importlib.import_module(f"wavestack.commands.{line.command}")
     if hasattr(module, "prepare"):  # overrides that follow from others
-        line.overrides = module.prepare(line.overrides)
+        line.overrides = module.prepare(line.overrides, line.config_dir)
     failed: list[Exception] = []
     original = list(sys.argv)
 

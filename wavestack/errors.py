@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave; the command line prints only its message and exits with 2."""
+    """A mistake in what the user gave; the command line prints its message and exits with 2."""

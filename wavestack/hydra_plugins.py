@@ -77,7 +77,7 @@ class FolderSearchPath(SearchPathPlugin):
     """Puts the folders named by `search_folders` before wavestack's own groups."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for provider, url in reversed(_folders.get()):
+        for provider, url in _folders.get():
             search_path.prepend(provider=provider, path=url, anchor="main")
 
 

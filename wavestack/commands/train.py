@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from wavestack.errors import UserError
-from wavestack.files import atomic_write
 
 # What may change when a run is continued: how far, how often, with what hardware; never what is
 # learned from what.
@@ -21,20 +19,54 @@ CHANGEABLE = (
 )
 
 
-def prepare(overrides: list[str]) -> list[str]:
-    """A continued run keeps its folder and the files that Hydra left in it."""
+def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
+    """Add the values that follow from others: the folder of a continued run, a smoke test's data.
+
+    Args:
+        overrides: the words of the command line.
+        config_dir: the user's folder of configs.
+    """
     words = {key: value for key, _, value in (word.partition("=") for word in overrides)}
     resume = words.get("resume", "null").strip("'\"")
-    if resume in ("null", ""):
-        named = words.keys() & {"recipe", "name"}
-        return overrides if named else [*overrides, "name=unnamed"]
-    _saved_config(Path(resume))
-    extra = []
-    if "hydra.run.dir" not in words:
-        extra.append(f"hydra.run.dir='{Path(resume).resolve()}'")
-    if "hydra.output_subdir" not in words:
-        extra.append("hydra.output_subdir=null")
-    return [*overrides, *extra]
+    if resume not in ("null", ""):
+        _saved_config(Path(resume))
+        extra = {
+            "hydra.run.dir": f"'{Path(resume).resolve()}'",
+            "hydra.output_subdir": "null",
+        }
+        return overrides + [f"{key}={value}" for key, value in extra.items() if key not in words]
+    if not words.keys() & {"recipe", "name"}:
+        overrides = [*overrides, "name=unnamed"]
+    if words.get("debug") == "smoke" and "," not in words.get("recipe", ""):
+        overrides = overrides + _smoke_data(overrides, config_dir)
+    return overrides
+
+
+def _smoke_data(overrides: list[str], config_dir: Path | None) -> list[str]:
+    """Overrides that put synthetic recordings in the place of a recipe's own data.
+
+    A config can add and change keys but not exchange an object for one with other arguments, so
+    this is done with Hydra's delete and add.
+    """
+    from wavestack.config import compose_with_hydra
+
+    cfg = compose_with_hydra("train", overrides, config_dir)
+    if OmegaConf.select(cfg, "data._target_") != "wavestack.data.AudioData":
+        return []
+    labels = OmegaConf.select(cfg, "model.num_labels", default=None) or []
+    source = {
+        "_target_": "wavestack.data.SyntheticAudio",
+        "sample_rate": cfg.data.source.sample_rate,
+        "num_train": 8,
+        "num_val": 2,
+        "num_test": 2,
+        "min_seconds": 0.2,
+        "max_seconds": 0.3,
+    }
+    if labels and list(labels) != [6]:  # six are its own: a pluck and five vowels
+        source["label_sizes"] = f"[{','.join(str(size) for size in labels)}]"
+    pairs = ",".join(f"{key}:{value}" for key, value in source.items())
+    return ["~data.source", f"+data.source={{{pairs}}}"]
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -45,8 +77,6 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     run_dir = Path(settings.runtime.output_dir)
     if cfg.resume is not None:
         cfg = resumed_config(Path(cfg.resume), list(settings.overrides.task))
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # other ranks of a distributed run only read
-        save_config(cfg, run_dir / "config.yaml")
 
     from wavestack.training import train
 
@@ -64,12 +94,6 @@ def check(cfg: DictConfig) -> None:
     for part in ("model", "data", "task", "optimizer"):
         if OmegaConf.is_missing(cfg, part):
             raise UserError(f"no {part} is given; name a recipe (recipe=quickstart) or {part}=NAME")
-
-
-def save_config(cfg: DictConfig, path: Path) -> None:
-    """Write a resolved config, whole or not at all."""
-    text = OmegaConf.to_yaml(cfg, resolve=True)
-    atomic_write(path, lambda file: file.write(text.encode()) and None)
 
 
 def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:

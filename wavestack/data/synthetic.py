@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _VOWELS: dict[str, tuple[float, float, float]] = {
     "o": (570.0, 840.0, 2410.0),
     "u": (300.0, 870.0, 2240.0),
 }
+_SOUNDS = ("pluck", *_VOWELS)
 
 
 class SyntheticAudio:
@@ -33,9 +35,11 @@ class SyntheticAudio:
         min_seconds: shortest recording.
         max_seconds: longest recording.
         seed: not negative.
+        label_sizes: instead of the sound, labels of this many classes each, without meaning: the
+            form of another data set's labels, for trying out what was made for it.
 
     Attributes:
-        label_names: one kind of label, the sound: pluck, a, e, i, o, u.
+        label_names: one kind of label, the sound: pluck, a, e, i, o, u; numbers for `label_sizes`.
         report: how many recordings each split has.
 
     Raises:
@@ -61,6 +65,7 @@ class SyntheticAudio:
         min_seconds: float = 0.5,
         max_seconds: float = 1.0,
         seed: int = 0,
+        label_sizes: Sequence[int] | None = None,
     ) -> None:
         if sample_rate < 8000:
             raise ValueError(f"sample_rate must be >= 8000 Hz, got {sample_rate}")
@@ -72,7 +77,9 @@ class SyntheticAudio:
         if seed < 0:
             raise ValueError(f"seed must be >= 0, got {seed}")
         self.sample_rate = sample_rate
-        self.label_names = (("pluck", *_VOWELS),)
+        self.label_names: tuple[tuple[str, ...], ...] = (_SOUNDS,)
+        if label_sizes is not None:
+            self.label_names = tuple(tuple(map(str, range(size))) for size in label_sizes)
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.seed = seed
@@ -88,14 +95,17 @@ class SyntheticAudio:
         num_samples = int(rng.uniform(self.min_seconds, self.max_seconds) * self.sample_rate)
         # Plucks and vowels take turns, and the vowels among themselves: 0 1 0 2 0 3 0 4 0 5 0 1 ...
         label = 0 if index % 2 == 0 else 1 + index // 2 % len(_VOWELS)
-        sound = self.label_names[0][label]
+        sound = _SOUNDS[label]
         if sound == "pluck":
             y = pluck(rng, num_samples, self.sample_rate)
         else:
             y = vowel(rng, num_samples, self.sample_rate, _VOWELS[sound])
         y *= 10 ** (rng.uniform(-18, -2) / 20) / np.abs(y).max()
         y += 10 ** (-55 / 20) * rng.standard_normal(num_samples)
-        return Recording(f"{split}/{index:04d}-{sound}", y.clip(-1, 1).astype(np.float32), (label,))
+        labels: tuple[int, ...] = (label,)
+        if self.label_names != (_SOUNDS,):
+            labels = tuple(index % len(names) for names in self.label_names)
+        return Recording(f"{split}/{index:04d}-{sound}", y.clip(-1, 1).astype(np.float32), labels)
 
 
 def pluck(rng: np.random.Generator, num_samples: int, sample_rate: int) -> np.ndarray:

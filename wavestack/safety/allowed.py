@@ -13,6 +13,7 @@ _WAVESTACK = {
     "models": ("WaveNet",),
     "layers": ("CausalConv1d", "DilatedStack", "GatedResidualBlock"),
     "tasks": ("AutoregressiveAudioTask",),
+    "training.muon": ("MuonAdamW",),
     "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),
 }
 
