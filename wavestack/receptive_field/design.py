@@ -1,29 +1,21 @@
 """From a wanted receptive field to dilation schedules: how few layers, how few weights, no holes.
 
 The search space is every schedule of at most `max_layers` layers whose kernel sizes come from a
-given set and whose dilations are any positive integers. It is small because of one fact: a cycle of
-dilated convolutions leaves no holes exactly when every dilation is at most the extent that the
-smaller ones have already filled. So kernels k1..kn reach at most k1·k2·…·kn positions without a
-hole, in any order, and a cycle that is repeated s times behaves like one cycle of kernels
-s·(k-1) + 1.
-
-The extents and coverages that a schedule states are the calculator's.
+given set and whose dilations are any positive integers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from itertools import combinations_with_replacement
 
-Counts = tuple[int, ...]
-"""How many layers of a cycle have each of the allowed kernel sizes."""
+from wavestack.receptive_field import sets
+from wavestack.receptive_field.relation import Notes, Window
+from wavestack.receptive_field.schedule_search import Search, half
 
 _UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1)}
-_BASES_WITH_HOLES = range(2, 9)
 
 
 @dataclass(frozen=True)
@@ -184,7 +176,7 @@ def design(
             raise ValueError(f"num_stacks must be >= 1, got {stacks}")
         if stacks > max_layers:
             raise ValueError(f"max_layers={max_layers} is less than num_stacks={stacks}")
-        search = _Search(
+        search = Search(
             size, kernels, stacks, dimensions, centred, max_layers // stacks, max_dilation
         )
         found = search.hole_free() if no_holes else search.geometric()
@@ -233,149 +225,10 @@ def hdc_distance(kernel_sizes: Sequence[int], dilations: Sequence[int]) -> int:
     return distance
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Cycles that reach `target` when repeated `stacks` times."""
-
-    target: int
-    kernels: tuple[int, ...]
-    stacks: int
-    dimensions: int
-    centred: bool
-    max_length: int
-    max_dilation: int | None
-
-    def hole_free(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Undominated cycles without holes, as (kernel sizes, dilations)."""
-        # A repeated 1D cycle is one cycle of larger kernels. The HDC rule speaks of a single cycle.
-        merge = self.dimensions == 1
-        steps = tuple((self.stacks if merge else 1) * (k - 1) for k in self.kernels)
-        goal = self.target if merge else -(-(self.target - 1) // self.stacks) + 1
-        reach = _Reach(steps, self.max_dilation or goal)
-        best: list[tuple[int, int, int]] = []
-        for length in range(1, self.max_length + 1):
-            cheapest = length * self.kernels[0] ** self.dimensions
-            if any(cost <= cheapest and late <= _half(goal) for _, cost, late in best):
-                break  # a longer cycle can win neither on weights nor on latency
-            for counts in _multisets(len(steps), length):
-                if reach.most(counts) < goal:
-                    continue
-                cost = sum(
-                    n * k**self.dimensions for n, k in zip(counts, self.kernels, strict=True)
-                )
-                if any(b[1] <= cost and b[2] <= _half(goal) for b in best):
-                    continue
-                for kernel_sizes, dilations, extent in self._cycles(reach, counts, goal):
-                    figures = (length, cost, _half(extent) if self.centred else 0)
-                    if not any(all(a <= b for a, b in zip(x, figures, strict=True)) for x in best):
-                        best.append(figures)
-                    yield kernel_sizes, dilations
-        if not best:
-            most = max((reach.most(c) for c in _multisets(len(steps), self.max_length)), default=0)
-            total = most if merge else 1 + self.stacks * (most - 1)
-            unit = "pixels" if self.dimensions == 2 else "samples"
-            raise ValueError(
-                f"no schedule of at most {self.max_length * self.stacks} layers with kernel sizes "
-                f"{self.kernels} reaches {self.target:,} {unit} without holes, only {total:,}"
-            )
-
-    def _cycles(
-        self, reach: _Reach, counts: Counts, goal: int
-    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], int]]:
-        """The regular cycle of these kernels, if there is one, and the closest to the goal."""
-        used = [k for n, k in zip(counts, self.kernels, strict=True) if n]
-        length = sum(counts)
-        if len(used) == 1:
-            step = reach.steps[self.kernels.index(used[0])]
-            for base in range(2, step + 2):
-                dilations = tuple(base**i for i in range(length))
-                extent = 1 + step * sum(dilations)
-                if extent >= goal and dilations[-1] <= reach.max_dilation:
-                    yield (used[0],) * length, dilations, extent
-                    break
-        extent, layers = reach.closest(counts, goal)
-        ordered = sorted(layers, key=lambda layer: layer[1])
-        kernel_sizes = tuple(self.kernels[reach.steps.index(step)] for step, _ in ordered)
-        yield kernel_sizes, tuple(d for _, d in ordered), extent
-
-    def geometric(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Every geometric cycle that reaches the target, holes allowed."""
-        found = False
-        for k in self.kernels:
-            for base in _BASES_WITH_HOLES:
-                for length in range(1, self.max_length + 1):
-                    dilations = tuple(base**i for i in range(length))
-                    if self.max_dilation and dilations[-1] > self.max_dilation:
-                        break
-                    if self.stacks * (k - 1) * sum(dilations) >= self.target - 1:
-                        found = True
-                        yield (k,) * length, dilations
-                        break
-        if not found:
-            raise ValueError(
-                f"no geometric cycle of at most {self.max_length} layers with kernel sizes "
-                f"{self.kernels} reaches {self.target:,}"
-            )
-
-
-class _Reach:
-    """Which extents a multiset of kernels fills without a hole.
-
-    A layer of step k - 1 and dilation d takes a filled extent s to s + (k - 1) d, for 1 <= d <= s.
-
-    Args:
-        steps: k - 1 of every allowed kernel size.
-        max_dilation: largest d.
-    """
-
-    def __init__(self, steps: tuple[int, ...], max_dilation: int) -> None:
-        self.steps = steps
-        self.max_dilation = max_dilation
-        self.most = lru_cache(maxsize=None)(self._most)
-        self._fit = lru_cache(maxsize=None)(self._find_fit)
-
-    def _most(self, counts: Counts) -> int:
-        extents = [
-            extent + step * min(extent, self.max_dilation)
-            for step, rest in self._last_layers(counts)
-            for extent in [self.most(rest)]
-        ]
-        return max(extents, default=1)
-
-    def closest(self, counts: Counts, goal: int) -> tuple[int, list[tuple[int, int]]]:
-        """Smallest fillable extent of at least `goal`, and its layers as (step, dilation)."""
-        shift = math.gcd(*(s for n, s in zip(counts, self.steps, strict=True) if n))
-        extent = goal + (1 - goal) % shift
-        while extent <= self.most(counts):
-            layers = self._fit(counts, extent)
-            if layers is not None:
-                return extent, list(layers)
-            extent += shift
-        raise ValueError(f"goal {goal} is out of reach")
-
-    def _find_fit(self, counts: Counts, extent: int) -> tuple[tuple[int, int], ...] | None:
-        if not any(counts):
-            return () if extent == 1 else None
-        for step, rest in self._last_layers(counts):
-            largest = min(self.most(rest), extent - step)
-            largest -= (largest - extent) % step  # extent - s must be a multiple of the step
-            smallest = max(-(-extent // (step + 1)), extent - step * self.max_dilation, 1)
-            for before in range(largest, smallest - 1, -step):
-                layers = self._fit(rest, before)
-                if layers is not None:
-                    return (*layers, (step, (extent - before) // step))
-        return None
-
-    def _last_layers(self, counts: Counts) -> Iterator[tuple[int, Counts]]:
-        for i, n in enumerate(counts):
-            if n:
-                yield self.steps[i], (*counts[:i], n - 1, *counts[i + 1 :])
-
-
 def _schedule(
     kernel_sizes: tuple[int, ...],
     dilations: tuple[int, ...],
-    search: _Search,
+    search: Search,
     channels: int,
     target: int,
     sample_rate: float | None,
@@ -394,7 +247,7 @@ def _schedule(
         layers=layers,
         parameters=weights + layers * channels,
         macs=weights,
-        latency=_half(extent) if search.centred and search.dimensions == 1 else 0,
+        latency=half(extent) if search.centred and search.dimensions == 1 else 0,
         target=target,
         sample_rate=sample_rate,
     )
@@ -402,13 +255,10 @@ def _schedule(
 
 def _measure(kernel_sizes: Sequence[int], dilations: Sequence[int]) -> tuple[int, int]:
     """(extent, positions used) of a stack of dilated convolutions."""
-    positions = 1
-    for k, d in zip(kernel_sizes, dilations, strict=True):
-        layer = positions
-        for tap in range(1, k):
-            layer |= positions << (tap * d)
-        positions = layer
-    return positions.bit_length(), positions.bit_count()
+    positions: sets.IntSet = range(1)
+    for k, d in reversed(list(zip(kernel_sizes, dilations, strict=True))):
+        positions = Window(k, dilation=d).pull(positions, clipped=False, notes=Notes())
+    return sets.last(positions) - sets.first(positions) + 1, sets.count(positions)
 
 
 def _pareto(schedules: list[Schedule], *, with_coverage: bool) -> list[Schedule]:
@@ -429,15 +279,6 @@ def _pareto(schedules: list[Schedule], *, with_coverage: bool) -> list[Schedule]
         if not beaten(schedule):
             kept.setdefault((figures(schedule), schedule.receptive_field), schedule)
     return sorted(kept.values(), key=lambda s: (*figures(s), s.receptive_field))
-
-
-def _multisets(kinds: int, length: int) -> Iterator[Counts]:
-    for chosen in combinations_with_replacement(range(kinds), length):
-        yield tuple(chosen.count(kind) for kind in range(kinds))
-
-
-def _half(extent: int) -> int:
-    return -(-(extent - 1) // 2)
 
 
 def _flow(value: int | list[int]) -> str:
