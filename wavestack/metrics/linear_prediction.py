@@ -180,7 +180,7 @@ def _rls(
         gain = g / (forgetting + h @ g)
         w = w + gain * (x[t, :n] - y)[:, None, None]
         P = (P - gain * g.transpose(0, 2, 1)) / forgetting
-        # In silence nothing holds the forgotten covariance down: start it again before it overflows.
+        # In silence nothing holds the covariance down: start it again before it overflows.
         trace = P.trace(axis1=1, axis2=2)
         lost = ~(trace <= 1e7 * order)
         if lost.any():
