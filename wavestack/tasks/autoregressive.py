@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from wavestack.tasks.base import Batch, Task
@@ -42,4 +43,5 @@ class AutoregressiveAudioTask(Task):
         parameters = model(inputs, labels, features)
         # The likelihood is in float32 also under mixed precision.
         nats = distribution.nll(parameters.float(), waveform)
-        return nats.masked_fill(~batch["mask"], 0.0).sum()
+        # The sum of many samples keeps its digits, however the rows are divided among ranks.
+        return nats.masked_fill(~batch["mask"], 0.0).sum(dtype=torch.float64)

@@ -74,7 +74,7 @@ class Task(pl.LightningModule, ABC):
 
     @abstractmethod
     def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The sum of the losses of the elements that count, a float32 scalar."""
+        """The sum of the losses of the elements that count, a scalar."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step on this rank's rows; ``batch["count"]`` is the global number of elements."""
@@ -85,7 +85,7 @@ class Task(pl.LightningModule, ABC):
         # DDP and FSDP average the ranks' gradients; the factor turns this back into a sum.
         world_size = self.trainer.world_size
         return {
-            "loss": loss_sum * (world_size / max(batch["count"], 1)),
+            "loss": (loss_sum * (world_size / max(batch["count"], 1))).float(),
             "loss_sum": loss_sum.detach(),
         }
 

@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 import wavestack
 from wavestack.errors import UserError
-from wavestack.training.run import TrainingRun, checkpoint_weights
+from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import write_json
-from wavestack.training.weights import weights_sha256
+from wavestack.training.weights import checkpoint_weights, weights_sha256
 
 PACKAGES = ("torch", "lightning", "numpy", "hydra-core", "safetensors", "soundfile")
 
@@ -34,6 +34,7 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
     Raises:
         UserError: after everything is written, when the loss was not finite.
     """
+    from wavestack.export.safetensors import save
     from wavestack.training.receptive_field import write_receptive_field
     from wavestack.training.report import write_report
 
@@ -41,9 +42,10 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
     bad = run.stop_reason == "nonfinite"
     state = None if bad else _exported_state(run)
     if state is not None:
-        pass
+        save(state, folder.weights, OmegaConf.to_container(cfg, resolve=True))
     field = write_receptive_field(run, console)
     summary = {
+        "name": cfg.get("name"),
         "steps": run.step,
         "max_steps": run.max_steps,
         "stopped_by": run.stop_reason,

@@ -1,4 +1,4 @@
-"""Trains a model: puts the parts of a configuration together and runs Lightning's Trainer on them."""
+"""Trains a model: puts the parts of a configuration together and runs Lightning's Trainer."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     labels = tuple(getattr(model, "num_labels", ()))
     if labels and labels != wanted:
         raise UserError(
-            f"model.num_labels is {list(labels)}, but the data have labels of {list(wanted)} classes"
+            f"model.num_labels is {list(labels)}, but the data's labels have {list(wanted)} classes"
         )
     if getattr(model, "condition_channels", None) and getattr(data, "mel", None) is None:
         raise UserError("model.condition_channels is set, but the data give no features (data.mel)")

@@ -14,7 +14,12 @@ from wavestack.tasks.base import Task
 from wavestack.training.budget import Meter
 from wavestack.training.ema import WeightAverage
 from wavestack.training.run_folder import RunFolder
-from wavestack.training.weights import load_optimizer_state, model_state, optimizer_state
+from wavestack.training.weights import (
+    checkpoint_weights,
+    load_optimizer_state,
+    model_state,
+    optimizer_state,
+)
 
 
 class TrainingRun:
@@ -135,11 +140,6 @@ class TrainingRun:
             return used
         total = torch.tensor(used, dtype=torch.float64, device=trainer.strategy.root_device)
         return float(sum_over_ranks(total, trainer))
-
-
-def checkpoint_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint that count: averaged ones where there are any."""
-    return {**checkpoint["model"], **checkpoint["average"]}
 
 
 def sum_over_ranks(value: Tensor, trainer: pl.Trainer) -> Tensor:

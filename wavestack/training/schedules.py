@@ -109,7 +109,7 @@ class OneCycle(StepSchedule):
         Smith and Topin (2019), Super-convergence: very fast training of neural networks.
 
     Notes:
-        The momentum is left alone, in which it differs from ``torch.optim.lr_scheduler.OneCycleLR``.
+        The momentum is left alone; torch's own OneCycleLR moves it too.
     """
 
     def __init__(

@@ -80,6 +80,11 @@ def load_optimizer_state(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
+def checkpoint_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint that count: averaged ones where there are any."""
+    return {**checkpoint["model"], **checkpoint["average"]}
+
+
 def weights_sha256(state: dict[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes of a state dict, in the order of the names."""
     digest = hashlib.sha256()

@@ -1,0 +1,58 @@
+"""Several processes at the same global batch give the losses of one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from wavestack.errors import UserError
+from wavestack.training import train
+
+
+def losses(run_dir: Path) -> dict[str, torch.Tensor]:
+    with (run_dir / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: torch.tensor([float(row[name]) for row in rows if row[name]], dtype=torch.float64)
+        for name in ("train/bits_per_sample", "val/bits_per_sample", "gradient_norm")
+    }
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_give_the_losses_of_one(strategy, tmp_path, tiny_config, processes):
+    train(tiny_config(), tmp_path / "one")
+    processes.run_ranks(tiny_config(devices=2, strategy=strategy), tmp_path / "two", 2)
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert len(one["train/bits_per_sample"]) == 6
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-6, atol=1e-6)
+
+
+def test_a_sharded_run_continues_on_one_process(tmp_path, tiny_config, processes):
+    train(tiny_config(), tmp_path / "one")
+    # Killed after step 4 of 6, as it were: two ranks write the checkpoint, one process goes on.
+    whole = tmp_path / "two"
+    half = tiny_config(devices=2, strategy="fsdp", scheduler__max_steps=6, max_steps=4)
+    processes.run_ranks(half, whole, 2)
+    train(tiny_config(resume=whole), whole)
+    one, two = losses(tmp_path / "one"), losses(whole)
+    for name in one:
+        torch.testing.assert_close(two[name][-1:], one[name][-1:], rtol=1e-6, atol=1e-6)
+    assert json.loads((whole / "summary.json").read_text())["steps"] == 6
+
+
+@pytest.mark.slow
+def test_processes_are_started_from_python(tmp_path, tiny_config):
+    train(tiny_config(), tmp_path / "one")
+    train(tiny_config(devices=2, strategy="ddp"), tmp_path / "two")
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    torch.testing.assert_close(two, one, rtol=1e-6, atol=1e-6)
+
+
+def test_batch_that_does_not_divide_is_a_plain_error(tmp_path, tiny_config):
+    with pytest.raises(UserError, match="must be a multiple of the 2 processes, got 3"):
+        train(tiny_config(num_nodes=2, data__batch_size=3), tmp_path)
