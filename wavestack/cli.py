@@ -83,9 +83,10 @@ def run_command(line: CommandLine) -> int:
     """Compose the config of a parsed command line through Hydra and run the command on it."""
     import hydra
 
-    from wavestack.config import HYDRA_VERSION, config_folder, recipe_folder, register_schemas
+    from wavestack.before_start import check_before_start
+    from wavestack.commands.schemas import register_schemas
+    from wavestack.config import HYDRA_VERSION, config_folder, recipe_folder
     from wavestack.hydra_plugins import search_folders
-    from wavestack.safety.before_start import check_before_start
     from wavestack.safety.resolvers import plain_resolvers
     from wavestack.safety.trust import trust_packages
 

@@ -23,6 +23,8 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 # Values that OmegaConf cannot check by type alone: key -> what it may be.
 CHOICES: dict[str, tuple[str, ...]] = {
+    "device": ("auto", "cpu", "cuda"),
+    "split": ("test", "val", "train"),
     "trainer.device": ("auto", "cpu", "cuda"),
     "trainer.strategy": ("auto", "ddp", "fsdp"),
     "trainer.precision": ("fp32", "bf16", "fp16"),
@@ -138,6 +140,7 @@ def compose_with_hydra(
     """
     import hydra
 
+    from wavestack.commands.schemas import register_schemas
     from wavestack.hydra_plugins import search_folders
     from wavestack.safety.hydra_keys import check_hydra, check_hydra_objects
 
@@ -176,13 +179,6 @@ def resolve(cfg: DictConfig) -> DictConfig:
         settings.cfg = before
     check_values(cfg)
     return cfg
-
-
-def register_schemas() -> None:
-    """Make the dataclasses known to Hydra; commands name them in their defaults lists."""
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="wavestack")
 
 
 def config_folder() -> Path:

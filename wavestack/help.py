@@ -20,8 +20,9 @@ Flags:
   --config-dir DIR   configs of your own: DIR/recipe/NAME.yaml, DIR/model/NAME.yaml, ...
   --hydra-help       what else Hydra offers"""
 
-_COMPLETION = """\
-Tab completion: eval "$(wavestack -sc install=bash)" (bash and zsh; fish: ... install=fish | source)"""
+_COMPLETION = (
+    'Tab completion: eval "$(wavestack -sc install=bash)" (in fish: install=fish | source)'
+)
 
 
 def print_overview() -> None:

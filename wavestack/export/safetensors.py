@@ -19,6 +19,7 @@ from wavestack.files import verify_hash, write_with_hash
 from wavestack.safety import instantiate
 
 _KEY = "wavestack"
+_PLACES = ("root", "resume")
 
 
 def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[str, Any]) -> str:
@@ -28,6 +29,7 @@ def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[
         weights: a module or its state dict.
         path: the file, by custom `model.safetensors`.
         config: plain values; `config["model"]` describes the model (`_target_` and arguments).
+            Folders of this machine (`root`, `resume`) are left out.
 
     Returns:
         The SHA-256 of the file.
@@ -42,9 +44,19 @@ def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     # Tensors that share memory are refused by the format; a copy of each costs little.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    about = {"version": wavestack.__version__, **config}
+    about = {"version": wavestack.__version__, **_without_places(config)}
     content = to_bytes(tensors, metadata={"format": "pt", _KEY: json.dumps(about)})
     return write_with_hash(Path(path), lambda file: file.write(content) and None)
+
+
+def _without_places(node: Any) -> Any:
+    """A config without the folders of one person's disk: they help nobody else."""
+    if isinstance(node, Mapping):
+        kept = {name: _without_places(value) for name, value in node.items()}
+        return {name: None if name in _PLACES else value for name, value in kept.items()}
+    if isinstance(node, (list, tuple)):
+        return [_without_places(value) for value in node]
+    return node
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
