@@ -10,7 +10,8 @@ Each family is one class with the same members:
   C = ``num_amplitudes``,
 - ``nll(params, waveform)``: nats per sample, (B, P, T) and (B, T) -> (B, T),
 - ``sample(params, noise, temperature)``: (B, P) and (B, num_noise) -> waveform values (B,) and the
-  network input of one step,
+  network input of one step. It is ``choose(params, draws(noise), temperature)``, then ``decode``;
+  engines call these apart: ``draws`` does not depend on the network and takes many steps at once,
 - ``initial_bias()``: (P,), where the last bias starts so that the first guesses are sensible.
 
 ``nll`` is a probability over finitely many values in every family, so figures compare: over the
@@ -21,11 +22,13 @@ codes for mu-law, over the 65,536 levels k / 32768 of 16-bit audio for the two c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wavestack.models.normal import log_bin_mass, log_cdf
 from wavestack.signal.mu_law import mu_law_decode, mu_law_encode
 
 _LEVELS = 32768  # 16-bit levels per unit of amplitude
@@ -49,7 +52,26 @@ def gumbel(uniform: Tensor) -> Tensor:
     return -torch.log(-torch.log(uniform))
 
 
-class MuLawSoftmax:
+class _Family:
+    """What all families share: a sample is a choice among draws, and the choice decoded."""
+
+    draws: Callable[[Tensor], Tensor]
+    choose: Callable[..., Tensor]
+    decode: Callable[[Tensor], Tensor]
+
+    def sample(
+        self, params: Tensor, noise: Tensor, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """One draw per row: its waveform value and the network input of one step.
+
+        Shape:
+            params: (B, P), noise: (B, num_noise) -> (B,), and (B, 1) codes or (B, 1, 1)
+        """
+        step = self.choose(params, self.draws(noise), temperature)
+        return self.decode(step)[:, 0], step
+
+
+class MuLawSoftmax(_Family):
     """A softmax over mu-law codes.
 
     Args:
@@ -100,23 +122,20 @@ class MuLawSoftmax:
         rows = params.float().transpose(1, 2).reshape(-1, self.num_parameters)
         return F.cross_entropy(rows, codes.reshape(-1), reduction="none").view(codes.shape)
 
-    def sample(
-        self, params: Tensor, noise: Tensor, temperature: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """One draw by Gumbel-max; temperature 0 gives the likeliest code.
+    def draws(self, noise: Tensor) -> Tensor:
+        """Gumbel noise for every code: (..., Q) -> (..., Q)."""
+        return gumbel(noise)
 
-        Shape:
-            params: (B, Q), noise: (B, Q) -> waveform (B,), codes (B, 1)
-        """
-        codes = (params + temperature * gumbel(noise)).argmax(dim=1)
-        return self.decode(codes), codes[:, None]
+    def choose(self, params: Tensor, draws: Tensor, temperature: float = 1.0) -> Tensor:
+        """Gumbel-max; temperature 0 gives the likeliest code: (B, Q), (B, Q) -> codes (B, 1)."""
+        return torch.add(params, draws, alpha=temperature).argmax(dim=1, keepdim=True)
 
     def initial_bias(self) -> Tensor:
         """All codes alike."""
         return torch.zeros(self.num_parameters)
 
 
-class _Continuous:
+class _Continuous(_Family):
     """What the two families over real values share: the waveform itself is the input."""
 
     discrete = False
@@ -138,11 +157,6 @@ class _Continuous:
 
 def _nearest_level(waveform: Tensor) -> Tensor:
     return (waveform * _LEVELS).round().clamp(-_LEVELS, _LEVELS - 1) / _LEVELS
-
-
-def _finish(value: Tensor) -> tuple[Tensor, Tensor]:
-    value = value.clamp(-1.0, 1.0)
-    return value, value[:, None, None]
 
 
 class LogisticMixture(_Continuous):
@@ -193,22 +207,21 @@ class LogisticMixture(_Continuous):
         log_mass = torch.where(highest, F.logsigmoid(-below), log_mass)
         return -torch.logsumexp(F.log_softmax(logits, dim=1) + log_mass, dim=1)
 
-    def sample(
-        self, params: Tensor, noise: Tensor, temperature: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """Choose a component by Gumbel-max, then invert its distribution function.
+    def draws(self, noise: Tensor) -> Tensor:
+        """Gumbel noise for the choice, logistic for the value: (..., M + 1) -> (..., M + 1)."""
+        u = noise[..., -1:]
+        return torch.cat([gumbel(noise[..., :-1]), torch.log(u) - torch.log1p(-u)], dim=-1)
+
+    def choose(self, params: Tensor, draws: Tensor, temperature: float = 1.0) -> Tensor:
+        """A component by Gumbel-max, then a value of it: (B, 3 M), (B, M + 1) -> (B, 1, 1).
 
         The temperature divides the mixture logits and multiplies the scale.
-
-        Shape:
-            params: (B, 3 M), noise: (B, M + 1) -> waveform (B,), input (B, 1, 1)
         """
         logits, means, log_scales = params.chunk(3, dim=1)
-        chosen = (logits + temperature * gumbel(noise[:, :-1])).argmax(dim=1, keepdim=True)
-        mean = means.gather(1, chosen)[:, 0]
-        scale = log_scales.gather(1, chosen)[:, 0].clamp(*_LOG_SCALE_RANGE).exp()
-        u = noise[:, -1]
-        return _finish(mean + temperature * scale * (torch.log(u) - torch.log1p(-u)))
+        chosen = (logits + temperature * draws[:, :-1]).argmax(dim=1, keepdim=True)
+        scale = log_scales.gather(1, chosen).clamp(*_LOG_SCALE_RANGE).exp()
+        value = means.gather(1, chosen) + temperature * scale * draws[:, -1:]
+        return value.clamp(-1.0, 1.0)[..., None]
 
     def initial_bias(self) -> Tensor:
         """Equal weights, means spread so that the components differ, scales of quiet speech."""
@@ -243,60 +256,25 @@ class Gaussian(_Continuous):
         z = (x - mean) * inverse_scale
         half = _HALF_BIN * inverse_scale
         lowest, highest = x <= -1.0, x >= 1.0 - 2 * _HALF_BIN
-        log_mass = torch.where(half < 0.25, _narrow_bin(z, half), _wide_bin(z, half))
-        log_mass = torch.where(lowest, _log_normal_cdf(z + half), log_mass)
-        log_mass = torch.where(highest, _log_normal_cdf(half - z), log_mass)
+        log_mass = log_bin_mass(z, half)
+        log_mass = torch.where(lowest, log_cdf(z + half), log_mass)
+        log_mass = torch.where(highest, log_cdf(half - z), log_mass)
         return -log_mass
 
-    def sample(
-        self, params: Tensor, noise: Tensor, temperature: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """One draw; two uniform numbers make one normal one (Box and Muller).
+    def draws(self, noise: Tensor) -> Tensor:
+        """Two uniform numbers make one normal one (Box and Muller): (..., 2) -> (..., 1)."""
+        radius = torch.sqrt(-2 * torch.log(noise[..., :1]))
+        return radius * torch.cos(2 * math.pi * noise[..., 1:])
 
-        Shape:
-            params: (B, 2), noise: (B, 2) -> waveform (B,), input (B, 1, 1)
-        """
-        mean, log_scale = params.unbind(dim=1)
-        normal = torch.sqrt(-2 * torch.log(noise[:, 0])) * torch.cos(2 * math.pi * noise[:, 1])
+    def choose(self, params: Tensor, draws: Tensor, temperature: float = 1.0) -> Tensor:
+        """A value; temperature multiplies the deviation: (B, 2), (B, 1) -> (B, 1, 1)."""
+        mean, log_scale = params.chunk(2, dim=1)
         scale = log_scale.clamp(*_LOG_SCALE_RANGE).exp()
-        return _finish(mean + temperature * scale * normal)
+        return (mean + temperature * scale * draws).clamp(-1.0, 1.0)[..., None]
 
     def initial_bias(self) -> Tensor:
         """Centred, as loud as quiet speech."""
         return torch.tensor([0.0, -3.0])
-
-
-def _narrow_bin(z: Tensor, half: Tensor) -> Tensor:
-    """Log mass of the normal distribution in z ± half by 3-point Gauss quadrature.
-
-    The difference of two distribution functions would lose all digits here.
-    """
-    half = half.clamp(max=0.25)  # where the bin is wide the other formula is taken
-    offset = math.sqrt(0.6) * half
-    nodes = torch.stack([z - offset, z, z + offset])
-    log_weights = torch.log(torch.tensor([5.0, 8.0, 5.0]) / 18).to(z)
-    log_density = -0.5 * nodes**2 + log_weights.view(3, *([1] * z.dim()))
-    return torch.logsumexp(log_density, dim=0) + torch.log(2 * half) - 0.5 * math.log(2 * math.pi)
-
-
-def _wide_bin(z: Tensor, half: Tensor) -> Tensor:
-    """The same by the difference of distribution functions, in the tail that keeps digits."""
-    half = half.clamp(min=0.25)
-    z = -z.abs()
-    upper = _log_normal_cdf(z + half)
-    lower = _log_normal_cdf(z - half)
-    # Far out both are huge and nearly equal; their slope there is at least |z| (Mills' ratio).
-    drop = torch.minimum(lower - upper, -2 * half * (-z - half).clamp(min=0.1))
-    return upper + torch.log(-torch.expm1(drop))
-
-
-def _log_normal_cdf(z: Tensor) -> Tensor:
-    """As torch.special.log_ndtr, whose gradient is wrong by 6 % at -10,000 and 0 at -1e7."""
-    tail = z.clamp(max=-8.0)
-    inverse = tail**-2
-    series = torch.log1p(-inverse * (1 - 3 * inverse * (1 - 5 * inverse)))
-    asymptotic = -0.5 * tail**2 - torch.log(-tail) - 0.5 * math.log(2 * math.pi) + series
-    return torch.where(z < -8.0, asymptotic, torch.special.log_ndtr(z.clamp(min=-8.0)))
 
 
 Distribution = MuLawSoftmax | LogisticMixture | Gaussian
