@@ -14,6 +14,7 @@ import numpy as np
 from wavestack.errors import UserError
 
 if TYPE_CHECKING:
+    from wavestack.receptive_field.effective import EffectiveField
     from wavestack.receptive_field.verify import Verification
 
 Index = int | tuple[int, ...] | dict[str, int] | None
@@ -260,29 +261,31 @@ class Report:
         """
         return self._verify(num_outputs=num_outputs, seed=seed)
 
-    def to_text(self) -> str:
-        """The report as a table for the terminal."""
+    def to_text(self, effective: EffectiveField | None = None) -> str:
+        """The report as tables for the terminal, ``effective`` among them if given."""
         from wavestack.receptive_field.render.text import to_text
 
-        return to_text(self)
+        return to_text(self, effective)
 
-    def to_json(self, path: str | Path | None = None) -> dict[str, Any]:
+    def to_json(
+        self, path: str | Path | None = None, effective: EffectiveField | None = None
+    ) -> dict[str, Any]:
         """The report as plain data, written to ``path`` if given."""
         from wavestack.receptive_field.render.json import to_json
 
-        return to_json(self, path)
+        return to_json(self, path, effective)
 
-    def to_html(self, path: str | Path) -> Path:
+    def to_html(self, path: str | Path, effective: EffectiveField | None = None) -> Path:
         """The report as one self-contained page."""
         from wavestack.receptive_field.render.html import to_html
 
-        return to_html(self, path)
+        return to_html(self, path, effective)
 
-    def to_png(self, path: str | Path) -> Path:
+    def to_png(self, path: str | Path, effective: EffectiveField | None = None) -> Path:
         """The report as a picture."""
         from wavestack.receptive_field.render.png import to_png
 
-        return to_png(self, path)
+        return to_png(self, path, effective)
 
     def __str__(self) -> str:
         lines = [f"{self.model_name}{'' if self.layer is None else '.' + self.layer}"]

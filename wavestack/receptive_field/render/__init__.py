@@ -1,0 +1,1 @@
+"""Faces of a report: table, JSON, picture, page. Each file is imported only when asked for."""

@@ -1,0 +1,154 @@
+"""What the page needs to draw a signal's field: a tree of layers, or bars where no tree exists."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wavestack.receptive_field import sets
+from wavestack.receptive_field.relation import Notes, Window
+from wavestack.receptive_field.render.words import unit
+
+if TYPE_CHECKING:
+    from wavestack.receptive_field.effective import EffectiveField
+    from wavestack.receptive_field.report import Axis, LayerRow, Report
+
+MOST_POSITIONS = 20_000
+MOST_BINS = 1200
+
+
+def dilation_tree(report: Report, effective: EffectiveField | None = None) -> dict[str, Any] | None:
+    """Layers of a 1D network as levels of a tree, or None when they are no plain chain.
+
+    A layer's own start is what it adds to the cumulative start. The chain of these relations is
+    drawn only if it gives exactly the field that the report states: extent, jump, start, number of
+    positions used and, where the output still has the axis, the very positions.
+    """
+    if len(report.axes) != 1:
+        return None
+    (axis,) = report.axes.values()
+    if axis.jump is None or not axis.local_size or axis.local_size > MOST_POSITIONS:
+        return None
+    chain = _chain(report.layers, axis)
+    if not chain or not _agrees(chain, report, axis):
+        return None
+    causal = report.is_causal
+    levels, size, start = [], 1, 0
+    jump = Fraction(1)
+    for row, window in chain:
+        start += int(jump * -window.padding)
+        size += int(jump * (window.kernel - 1) * window.dilation)
+        jump *= window.stride
+        first = -window.padding
+        levels.append(
+            {
+                "name": row.name or row.operator,
+                "label": _label(window),
+                "period": 1,
+                "shift": window.stride,
+                "offsets": [[first + window.dilation * tap for tap in range(window.kernel)]],
+                "jump": str(jump),
+                "anchor": start + size - 1 if causal else start + (size - 1) / 2,
+            }
+        )
+    focus = axis.output_size - 1 if causal else axis.output_size // 2
+    return {
+        "axis": axis.name,
+        "unit": unit(report, axis.name, 1),
+        "rate": report.sample_rate if axis.name == "T" else None,
+        "causal": causal,
+        "focus": focus,
+        "levels": levels,
+        "profile": _profile(effective, axis, levels[-1]["anchor"]),
+    }
+
+
+def funnel(report: Report) -> dict[str, Any] | None:
+    """Every layer that widens the field of a 1D network, as a bar over the input."""
+    if len(report.axes) != 1:
+        return None
+    (axis,) = report.axes.values()
+    if not axis.local_size or axis.start is None:
+        return None
+    bars: list[dict[str, Any]] = []
+    for row in report.layers:
+        seen = row.axes.get(axis.name)
+        if seen is None or not seen.local_size or seen.start is None:
+            continue
+        if not bars or seen.local_size > max(bar["size"] for bar in bars):
+            name = row.name or row.operator
+            bars.append({"name": name, "size": seen.local_size, "start": seen.start})
+    if len(bars) < 2:
+        return None
+    low = min(bar["start"] for bar in bars)
+    high = max(bar["start"] + bar["size"] for bar in bars)
+    return {"bars": bars, "low": low, "high": high}
+
+
+def _chain(rows: list[LayerRow], axis: Axis) -> list[tuple[LayerRow, Window]] | None:
+    """The layers that widen or stride, each with its own relation; None if they do not follow."""
+    chain: list[tuple[LayerRow, Window]] = []
+    size, jump, start = 1, Fraction(1), 0
+    for row in rows:
+        seen = row.axes.get(axis.name)
+        if seen is None or not row.kernel or seen.jump is None or seen.start is None:
+            continue
+        k, s, d = (int((values or (1,))[-1]) for values in (row.kernel, row.stride, row.dilation))
+        if (seen.local_size, seen.jump, seen.start) == (size, jump, start):
+            continue  # a 1x1 convolution, or the twin of the layer before (filter and gate)
+        own_start = (seen.start - start) / jump
+        grown = size + (k - 1) * d * jump
+        if own_start.denominator != 1 or (grown, jump * s) != (seen.local_size, seen.jump):
+            return None
+        chain.append((row, Window(k, s, -int(own_start), d)))
+        size, jump, start = int(grown), seen.jump, seen.start
+    if (size, jump, start) != (axis.local_size, axis.jump, axis.start):
+        return None
+    return chain
+
+
+def _agrees(chain: list[tuple[LayerRow, Window]], report: Report, axis: Axis) -> bool:
+    outputs = [axis.output_size - 1, axis.output_size // 2]
+    for output in outputs:
+        positions: sets.IntSet = range(output, output + 1)
+        for _, window in reversed(chain):
+            positions = window.pull(positions, clipped=False, notes=Notes())
+        if sets.count(positions) != axis.used:
+            return False
+        if not axis.collapsed:
+            stated = report.depends_on(output, clipped=False)[axis.name]
+            if not np.array_equal(sets.to_array(positions), stated):
+                return False
+    return True
+
+
+def _label(window: Window) -> str:
+    if window.stride > 1:
+        return f"stride {window.stride}"
+    return f"dilation {window.dilation}" if window.dilation > 1 else f"kernel {window.kernel}"
+
+
+def _profile(effective: EffectiveField | None, axis: Axis, anchor: float) -> dict[str, Any] | None:
+    """The effective field of one output, binned to what a screen can show."""
+    if effective is None or axis.name not in effective.axes or not effective.output_index:
+        return None
+    values = effective.profile(axis.name)
+    position = float(effective.output_index[0] * axis.jump) + anchor
+    used = np.flatnonzero(values)
+    first, last = int(used[0]), int(used[-1])
+    step = max(1, -(-(last - first + 1) // MOST_BINS))
+    shown = values[first : last + 1]
+    padded = np.pad(shown, (0, -len(shown) % step)).reshape(-1, step).mean(axis=1)
+    widths = []
+    for mass in (0.99, 0.95, 0.5):
+        a, b = effective.interval(axis.name, mass)
+        widths.append({"mass": mass, "first": a, "last": b})
+    return {
+        "values": [float(f"{v:.4g}") for v in padded / padded.max()],
+        "first": first,
+        "step": step,
+        "position": position,
+        "widths": widths,
+    }
