@@ -91,7 +91,7 @@ class AudioFolder:
         recordings = []
         for path, waveform in self.reader.read_all(paths):
             relative = path.relative_to(self.root)
-            labels = ()
+            labels: tuple[int, ...] = ()
             if self.label_names:
                 labels = (self.label_names[0].index(relative.parts[0]),)
             recordings.append(Recording(relative.as_posix(), waveform, labels))

@@ -148,8 +148,8 @@ def predict(
     running = np.searchsorted(-lengths, -np.arange(T), side="left")
     x = np.zeros((T, len(pieces)))
     for column, i in enumerate(longest_first):
-        codes = torch.from_numpy(pieces[i])
-        x[: len(codes), column] = mu_law_decode(codes, quantization_channels).numpy()
+        samples = mu_law_decode(torch.from_numpy(pieces[i]), quantization_channels)
+        x[: len(samples), column] = samples.numpy()
 
     prediction, errors = _rls(x, running, order, forgetting)
     column_of = {i: column for column, i in enumerate(longest_first)}

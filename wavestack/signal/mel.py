@@ -38,6 +38,9 @@ class LogMel(nn.Module):
         torch.Size([2, 40, 7])
     """
 
+    window: Tensor
+    filters: Tensor
+
     def __init__(
         self,
         sample_rate: int,
