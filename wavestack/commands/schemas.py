@@ -81,11 +81,48 @@ class DoctorConfig:
     data: DataFolder = field(default_factory=DataFolder)
 
 
+@dataclass
+class RfConfig:
+    """`wavestack rf`."""
+
+    model: Any = None
+    run: str | None = None
+    target: str | None = None
+    arguments: Any = None
+    input: Any = None
+    dtype: str | None = None
+    layer: str | None = None
+    sample_rate: float | None = None
+    axes: list[str] | None = None
+    out: Any = None
+    verify: bool = False
+    effective: str | None = None
+    data: Any = None
+
+
+@dataclass
+class DesignConfig:
+    """`wavestack design`."""
+
+    target: Any = MISSING
+    sample_rate: float | None = None
+    causal: bool = True
+    kernel_sizes: Any = None
+    max_layers: int = 64
+    no_holes: bool = True
+    num_stacks: Any = 1
+    max_dilation: int | None = None
+    channels: int = 64
+    pick: int | None = None
+
+
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "generate": GenerateConfig,
     "stream": StreamConfig,
+    "rf": RfConfig,
+    "design": DesignConfig,
     "export": ExportConfig,
     "recipes": RecipesConfig,
     "doctor": DoctorConfig,
