@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from wavestack.data import AudioData, SyntheticAudio
 from wavestack.errors import UserError
+from wavestack.safety import instantiate
 from wavestack.signal import LogMel
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -62,8 +62,7 @@ def test_every_config_makes_its_data_or_asks_for_the_folder(name: str) -> None:
     if "root" not in config.data:
         assert instantiate(config.data).train_batches(seed=0)[0]["waveform"].shape[0] == 4
     else:
-        # What the source raises is the cause of Hydra's own error.
-        with pytest.raises(Exception, match=r"data\.root is not set"):
+        with pytest.raises(UserError, match=r"^data\.root is not set"):
             instantiate(config.data)
 
 

@@ -119,7 +119,9 @@ class AudioReader:
         for path, result in self._results(paths):
             if isinstance(result, BadAudioError):
                 if self.on_bad == "error":
-                    raise UserError(f"{path}: {result} (on_bad=skip leaves such files out)")
+                    raise UserError(
+                        f"{path}: {result} (data.source.on_bad=skip leaves such files out)"
+                    )
                 skipped[result.reason] += 1
                 self.report["skipped_files"].append(f"{path}: {result}")
                 continue
@@ -203,7 +205,9 @@ def read_sound(path: Path) -> Sound:
             waveform = file.read(dtype="int16" if is_pcm16 else "float32", always_2d=True)
             is_flac = file.format == "FLAC"
     except (OSError, soundfile.SoundFileError) as error:
-        message = str(error).replace(f"Error opening {str(path)!r}: ", "")
+        # Both kinds of message repeat the path, which the reader of this one knows already.
+        known = getattr(error, "strerror", None) or getattr(error, "error_string", None)
+        message = known or str(error)
         raise BadAudioError("unreadable", message.rstrip(".")) from error
     if is_flac and len(waveform) < promised:
         raise BadAudioError(
