@@ -52,6 +52,19 @@ def test_numbers_below_one_are_refused(name: str) -> None:
         AudioData(SyntheticAudio(), **numbers)
 
 
+def test_the_evaluation_needs_room_for_the_context() -> None:
+    with pytest.raises(ValueError, match=r"eval_batch_samples must be > context_samples \(100\)"):
+        AudioData(SyntheticAudio(), 1, 100, context_samples=100, eval_batch_samples=100)
+
+
+def test_long_recordings_are_evaluated_in_bounded_batches() -> None:
+    data = AudioData(SyntheticAudio(num_test=3), 1, 100, eval_batch_samples=2000)
+    batches = data.eval_batches("test")
+    assert all(batch["waveform"].numel() <= 2000 for batch in batches)
+    counted = sum(int(batch["mask"].sum()) for batch in batches)
+    assert counted == sum(map(len, data.recordings("test")))
+
+
 def _config(name: str, **values):
     return OmegaConf.merge({"data": OmegaConf.load(CONF / f"{name}.yaml")}, {"data": values})
 

@@ -171,6 +171,24 @@ def test_whole_recordings_show_each_once_and_keep_the_bound(make_recordings) -> 
     assert whole_recordings([], max_batch_samples=2500) == []
 
 
+@pytest.mark.parametrize("context_samples", [0, 255])
+def test_recordings_too_long_for_a_batch_come_in_pieces_that_count_once(
+    make_recordings, context_samples: int
+) -> None:
+    recordings = make_recordings(LENGTHS)
+    batches = whole_recordings(recordings, max_batch_samples=1000, context_samples=context_samples)
+    assert all(batch["waveform"].numel() <= 1000 for batch in batches)
+    for times, length in zip(_counted(batches), LENGTHS, strict=True):
+        assert times == list(range(length))
+    for batch in batches:
+        for row, mask in zip(batch["waveform"], batch["mask"], strict=True):
+            recording = int(row[0])
+            start = round((float(row[mask][0]) - recording) * 10_000)
+            assert int((~mask).int().cummin(0).values.sum()) == min(start, context_samples)
+    with pytest.raises(ValueError, match=r"max_batch_samples must be > context_samples \(2000\)"):
+        whole_recordings(recordings, max_batch_samples=2000, context_samples=2000)
+
+
 def test_whole_recordings_with_features_are_padded_to_whole_hops() -> None:
     mel = LogMel(8000, n_fft=256, hop_length=64, n_mels=20)
     recording = Recording("noise", np.random.default_rng(0).random(1000).astype(np.float32))

@@ -18,7 +18,7 @@ class AudioData:
         context_samples: audio before a segment that the model hears and the loss does not count.
         mel: makes log-mel conditioning frames of every waveform; none if None.
         num_workers: processes of the training loader; 0 makes batches in the main process.
-        eval_batch_samples: bound of B * T for evaluation batches of more than one recording.
+        eval_batch_samples: bound of B * T for evaluation batches; more than the context.
         root: the key through which a user names a folder (``data.root=DIR``); configs hand it on to
             the source, and it is not used here.
 
@@ -53,6 +53,11 @@ class AudioData:
         ):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
+        if eval_batch_samples <= context_samples:
+            raise ValueError(
+                f"eval_batch_samples must be > context_samples ({context_samples}), "
+                f"got {eval_batch_samples}"
+            )
         if mel is not None and mel.sample_rate != source.sample_rate:
             raise ValueError(
                 f"mel.sample_rate must be that of the source ({source.sample_rate} Hz), "
@@ -103,7 +108,14 @@ class AudioData:
         )
 
     def eval_batches(self, split: Split) -> list[Batch]:
-        """Every recording of a split, whole and once."""
+        """Every recording of a split, whole and once.
+
+        One that is longer than `eval_batch_samples` comes in pieces, with a quarter of that length
+        (or the training context, if that is longer) of the audio before each.
+        """
         return whole_recordings(
-            self.recordings(split), max_batch_samples=self.eval_batch_samples, feature=self.mel
+            self.recordings(split),
+            max_batch_samples=self.eval_batch_samples,
+            feature=self.mel,
+            context_samples=max(self.context_samples, self.eval_batch_samples // 4),
         )

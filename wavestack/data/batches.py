@@ -103,7 +103,11 @@ class CropBatches(Dataset):
 
 
 def whole_recordings(
-    recordings: Sequence[Recording], *, max_batch_samples: int, feature: LogMel | None = None
+    recordings: Sequence[Recording],
+    *,
+    max_batch_samples: int,
+    feature: LogMel | None = None,
+    context_samples: int | None = None,
 ) -> list[Batch]:
     """Batches that show each recording whole, once: for validation and test.
 
@@ -111,21 +115,42 @@ def whole_recordings(
         recordings: any number, none empty.
         max_batch_samples: bound of B * T for a batch of more than one row.
         feature: makes conditioning frames; T is then padded to whole hops.
+        context_samples: if given, a recording longer than `max_batch_samples` is shown in pieces of
+            at most that length, each preceded by so much of the audio before it, which does not
+            count. With one less than the receptive field that changes nothing but the memory used.
 
     Returns:
         Batches as those of `CropBatches`, short recordings first.
+
+    Raises:
+        ValueError: when the context leaves no room for a piece.
     """
     hop = feature.hop_length if feature else 1
-    batches: list[Batch] = []
     rows: list[Row] = []
     for recording in sorted(recordings, key=len):
-        stop = -(-len(recording) // hop) * hop
-        if rows and (len(rows) + 1) * stop > max_batch_samples:
-            batches.append(assemble(rows, feature))
-            rows = []
-        rows.append(Row(recording, 0, 0, stop))
-    if rows:
-        batches.append(assemble(rows, feature))
+        end = -(-len(recording) // hop) * hop
+        if context_samples is None or end <= max_batch_samples:
+            rows.append(Row(recording, 0, 0, end))
+            continue
+        context = -(-context_samples // hop) * hop
+        step = (max_batch_samples - context) // hop * hop
+        if step < 1:
+            raise ValueError(
+                f"max_batch_samples must be > context_samples ({context}), got {max_batch_samples}"
+            )
+        for start in range(0, end, step):
+            rows.append(Row(recording, max(0, start - context), start, min(start + step, end)))
+
+    batches: list[Batch] = []
+    together: list[Row] = []
+    for row in rows:
+        longest = max(other.stop - other.begin for other in (*together, row))
+        if together and (len(together) + 1) * longest > max_batch_samples:
+            batches.append(assemble(together, feature))
+            together = []
+        together.append(row)
+    if together:
+        batches.append(assemble(together, feature))
     return batches
 
 
