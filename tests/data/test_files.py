@@ -90,12 +90,23 @@ def test_chunks_before_the_sound_are_passed_over(write_sound: Write) -> None:
     assert _reason(path) == "truncated"
 
 
-def test_a_flipped_bit_in_a_flac_file_is_noticed(write_sound: Write) -> None:
-    path = write_sound("a.flac", seconds=1)
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.99])
+def test_a_flipped_bit_is_noticed_where_the_format_has_a_checksum(
+    write_sound: Write, name: str, share: float
+) -> None:
+    path = write_sound(name, seconds=2)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[int(share * len(content))] ^= 1
     path.write_bytes(content)
+    # A decoder may stumble over it first.
     assert _reason(path) in ("corrupt", "truncated", "unreadable")
+
+
+def test_what_was_appended_to_a_complete_ogg_stream_does_not_matter(write_sound: Write) -> None:
+    path = write_sound("a.ogg", seconds=1)
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    assert AudioReader(8000).read(path).shape == (8000,)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])

@@ -164,3 +164,33 @@ def test_the_real_recordings_are_the_published_ones(data_root: Path) -> None:
     lengths = {s: sum(map(len, source.split(s))) for s in ("train", "val", "test")}
     assert lengths["test"] == 1_034_030
     assert sum(lengths.values()) == 10_498_424
+
+
+@pytest.mark.usefixtures("published")
+def test_a_skipped_recording_leaves_the_other_takes_verified(
+    imitation: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for path in (imitation / "recordings").iterdir():
+        (folder / path.name).symlink_to(path)
+    cut = folder / "7_lucas_2.wav"
+    content = cut.read_bytes()
+    cut.unlink()
+    cut.write_bytes(content[:300])
+    with pytest.raises(UserError, match=r"7_lucas_2\.wav: truncated"):
+        FSDD(tmp_path).split("test")
+    source = FSDD(tmp_path, on_bad="skip")
+    assert len(source.split("test")) == 299
+    assert source.report["skipped"] == {"truncated": 1}
+    changed = folder / "7_lucas_3.wav"
+    changed.unlink()
+    changed.write_bytes((imitation / "recordings" / "7_lucas_4.wav").read_bytes())
+    with pytest.raises(UserError, match="recordings of take 3 "):
+        source.split("test")
+
+
+def test_another_sample_rate_is_made_by_resampling(imitation: Path) -> None:
+    source = FSDD(imitation, sample_rate=16000, verify=False)
+    assert source.sample_rate == 16000
+    assert {len(recording) for recording in source.split("test")} == {840}

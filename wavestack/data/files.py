@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from wavestack.data.completeness import flac_md5, pcm_md5, truncation
+from wavestack.data.completeness import find_damage, flac_md5, pcm_md5
 from wavestack.errors import UserError
 from wavestack.signal import resample
 
@@ -196,9 +196,9 @@ def read_sound(path: Path) -> Sound:
     try:
         if path.stat().st_size == 0:
             raise BadAudioError("empty", "0 bytes")
-        cut = truncation(path)
-        if cut:
-            raise BadAudioError("truncated", cut)
+        damage = find_damage(path)
+        if damage:
+            raise BadAudioError(*damage)
         with soundfile.SoundFile(path) as file:
             rate, promised = file.samplerate, file.frames
             is_pcm16 = file.subtype == "PCM_16"
