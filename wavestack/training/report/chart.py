@@ -50,7 +50,7 @@ def line_chart(
         parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{HEIGHT - 12}" '
                      f'text-anchor="middle">{tick:,.0f}</text>')  # fmt: skip
     parts.append(
-        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" dx="10">steps</text>'
+        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" dx="28">steps</text>'
         f'<text class="tick" x="{LEFT - 8}" y="{TOP - 3}" text-anchor="end">'
         f"{html.escape(unit)}</text>"
     )
