@@ -47,8 +47,7 @@ def test_three_kills_at_random_moments_change_nothing(tmp_path, tiny_config, pro
         resume = killed if (killed / "config.yaml").exists() else None
         process = processes.start(tiny_config(**cfg, resume=resume), killed)
         if kills == 3:
-            process.join(60)
-            assert process.exitcode == 0
+            wait_until_gone(process.pid)
             break
         wait_for_steps(killed, process, more=moments.randint(1, 6))
         time.sleep(moments.uniform(0, 0.03))
@@ -60,19 +59,22 @@ def test_three_kills_at_random_moments_change_nothing(tmp_path, tiny_config, pro
 
 
 def kill(pid: int) -> bool:
-    """Kills a process and waits until it is gone; False when it was gone already.
-
-    Not by ``join``: the loader's orphaned worker holds the pipe that it waits for a while longer.
-    """
+    """Kills a process and waits until it is gone; False when it was gone already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return False
+    wait_until_gone(pid)
+    return True
+
+
+def wait_until_gone(pid: int) -> None:
+    """Not by ``join``: a loader's orphaned worker holds its pipe for some seconds more."""
+    end = time.monotonic() + 60
     with contextlib.suppress(ProcessLookupError):
-        while True:
+        while time.monotonic() < end:
             os.kill(pid, 0)
             time.sleep(0.005)
-    return True
 
 
 def wait_for_steps(run_dir: Path, process, more: int) -> None:

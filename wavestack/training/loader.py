@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -88,10 +89,14 @@ class StepLoader(pl.LightningDataModule):
             trainer.global_rank,
             trainer.world_size,
         )
+        workers = self.data.num_workers
         return DataLoader(
             batches,
             sampler=self.steps,
             batch_size=None,
-            num_workers=self.data.num_workers,
+            num_workers=workers,
+            # A forked worker notices when the training process was killed and ends; one that came
+            # from a fork server sees only the server's death and would stay for good.
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             pin_memory=trainer.strategy.root_device.type == "cuda",
         )
