@@ -42,7 +42,7 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
     bad = run.stop_reason == "nonfinite"
     state = None if bad else _exported_state(run)
     if state is not None:
-        save(state, folder.weights, OmegaConf.to_container(cfg, resolve=True))
+        save(state, folder.weights, _shareable(cfg))
     field = write_receptive_field(run, console)
     summary = {
         "name": cfg.get("name"),
@@ -73,6 +73,16 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
             " (try a smaller optimizer.lr or trainer.gradient_clip_norm=1)"
         )
     return summary
+
+
+def _shareable(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration without the places on this machine: the weights may go to others."""
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    config["resume"] = None
+    for part in (config["data"], config["data"].get("source")):
+        if isinstance(part, dict) and "root" in part:
+            part["root"] = None
+    return config
 
 
 def _exported_state(run: TrainingRun) -> dict[str, torch.Tensor]:

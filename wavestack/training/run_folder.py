@@ -53,6 +53,8 @@ class RunFolder:
         for folder in (self.path, self.samples):
             remove_partials(folder)
         self.checkpoints.clean()
+        cfg = cfg.copy()
+        cfg.resume = None  # this folder is what will be resumed, wherever it is moved
         text = OmegaConf.to_yaml(cfg, resolve=True).encode()
         atomic_write(self.config, lambda file: file.write(text) and None)
 

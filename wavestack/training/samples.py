@@ -44,6 +44,7 @@ def choose_conditions(model: nn.Module, data: Any, count: int, num_samples: int)
         {k: v[i] for k, v in batch.items() if isinstance(v, Tensor)}
         for batch in data.eval_batches("val")
         for i in range(len(batch["waveform"]))
+        if batch["mask"][i, 0]  # not a later piece of a long recording
     ]
     picks = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     rows = [rows[i] for i in picks]
