@@ -5,29 +5,34 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+# Now, not on first use: the function shares its file's name, and the later binding wins.
+from wavestack.receptive_field.design import Schedule, design
 from wavestack.receptive_field.report import Area, Axis, LayerAxis, LayerRow, Phase, Report
 
 __all__ = [
     "Area",
     "Axis",
+    "EffectiveField",
     "LayerAxis",
     "LayerRow",
     "Phase",
     "Report",
+    "Schedule",
     "analyze",
     "design",
-    "effective",
+    "effective_receptive_field",
 ]
 
-# Functions whose files are read on first use: the designer and the effective field are rarely both wanted.
+# Read on first use: both load torch.
 _LAZY = {
-    "analyze": "wavestack.receptive_field.analyze",
-    "design": "wavestack.receptive_field.design",
-    "effective": "wavestack.receptive_field.effective",
+    "analyze": "wavestack.receptive_field.analysis",
+    "EffectiveField": "wavestack.receptive_field.effective",
+    "effective_receptive_field": "wavestack.receptive_field.effective",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        return globals()[name]
     raise AttributeError(f"module 'wavestack.receptive_field' has no attribute '{name}'")
