@@ -141,3 +141,18 @@ def test_wrong_states_are_named():
         conv.stream(torch.randn(2, 2, 4), conv.initial_state(1))
     with pytest.raises(ValueError, match="history_samples 2"):
         conv.stream(torch.randn(1, 2, 4), torch.zeros(1, 2, 5))
+
+
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 2)])
+def test_bfloat16_on_a_cpu_computes_the_same_sum(stride, groups):
+    conv = CausalConv1d(4, 6, 3, stride, 5, groups)
+    x = torch.randn(2, 4, 40, requires_grad=True)
+    plain = conv(x)
+    (expected,) = torch.autograd.grad(plain.square().sum(), x)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = conv(x)
+    assert rounded.dtype == torch.bfloat16
+    (gradient,) = torch.autograd.grad(rounded.float().square().sum(), x)
+    # bfloat16 keeps 8 bits: a sum of 12 products near 1 is right to some hundredths.
+    torch.testing.assert_close(rounded.float(), plain, atol=3e-2, rtol=3e-2)
+    torch.testing.assert_close(gradient, expected, atol=1e-1, rtol=1e-1)

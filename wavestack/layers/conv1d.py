@@ -9,6 +9,50 @@ from torch import Tensor, nn
 from wavestack.layers.state import check_history
 
 
+def causal_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Tensor:
+    """The function that ``CausalConv1d`` computes offline, for weights from elsewhere.
+
+    Shape:
+        x: (B, C, T), weight: (out_channels, C / groups, kernel_size)
+        -> (B, out_channels, ceil(T / stride))
+
+    Notes:
+        In bfloat16 on a CPU the same sum runs as a 2D convolution of height 1 in channels-last
+        memory, for which the kernels need no reordering: 1.26x to 1.42x faster training of 10 gated
+        layers (64 and 32 channels). In float32 neither that nor GEMMs without the padded copy
+        gains more than 6 %, so there it stays the plain convolution.
+
+    Example:
+        >>> causal_conv1d(torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[10.0, 1.0]]]))
+        tensor([[[ 1., 12., 23.]]])
+    """
+    history_samples = (weight.shape[-1] - 1) * dilation
+    if x.shape[-1] == 0:  # torch calls a convolution of nothing an error
+        return x.new_empty(x.shape[0], weight.shape[0], 0)
+    if _channels_last_pays(x):
+        plane = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        kernel = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        plane = F.pad(plane, (history_samples, 0)) if history_samples else plane
+        return F.conv2d(plane, kernel, bias, (1, stride), 0, (1, dilation), groups).squeeze(2)
+    x = F.pad(x, (history_samples, 0)) if history_samples else x
+    return F.conv1d(x, weight, bias, stride, 0, dilation, groups)
+
+
+def _channels_last_pays(x: Tensor) -> bool:
+    if x.device.type != "cpu":
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return x.dtype == torch.bfloat16
+
+
 class CausalConv1d(nn.Conv1d):
     """1D convolution whose output j depends on inputs up to j * stride (included) and no later.
 
@@ -110,9 +154,9 @@ class CausalConv1d(nn.Conv1d):
         Shape:
             x: (B, in_channels, T) -> (B, out_channels, ceil(T / stride))
         """
-        # Measured on CPU, training 10 gated layers: writing the taps as channels-last GEMMs that
-        # spare the padded copy gains 1.06x at 32 channels and 1.01x at 64; not worth its lines.
-        return self._convolve(F.pad(x, (self.history_samples, 0)) if self.history_samples else x)
+        return causal_conv1d(
+            x, self.weight, self.bias, self.stride[0], self.dilation[0], self.groups
+        )
 
     def initial_state(
         self, batch_size: int, history: str = "zeros", silence: Tensor | None = None

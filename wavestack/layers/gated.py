@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wavestack.layers.conv1d import CausalConv1d
+from wavestack.layers.conv1d import CausalConv1d, causal_conv1d
 from wavestack.layers.weight_norm import apply_weight_norm
 
 
@@ -99,7 +99,7 @@ class GatedResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Run a whole signal, zeros before its first sample."""
-        return self._gate(x, self.conv(self._enter(x)), condition)
+        return self._leave(x, self.gate(self.conv(self.enter(x)), condition))
 
     def initial_state(
         self,
@@ -128,14 +128,20 @@ class GatedResidualBlock(nn.Module):
         Shape:
             -> ((residual, skip), state)
         """
-        y, state = self.conv.stream(self._enter(x), state)
-        return self._gate(x, y, condition), state
+        y, state = self.conv.stream(self.enter(x), state)
+        return self._leave(x, self.gate(y, condition)), state
 
-    def _enter(self, x: Tensor) -> Tensor:
+    def enter(self, x: Tensor) -> Tensor:
+        """What the dilated convolution reads."""
         x = x if self.dropout is None else self.dropout(x)
         return x if self.narrow is None else self.narrow(x)
 
-    def _gate(self, x: Tensor, y: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def gate(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
+        """z from the output of the dilated convolution: (B, 2 D, T) -> (B, D, T).
+
+        Raises:
+            ValueError: when a condition is missing or not expected.
+        """
         if (condition is None) != (self.condition is None):
             raise ValueError(
                 f"condition must be {'given' if condition is None else 'None'}: this block was "
@@ -143,11 +149,23 @@ class GatedResidualBlock(nn.Module):
             )
         if self.condition is not None:
             y = y + self.condition(condition)
-        f, g = y.chunk(2, dim=1)
-        z = self.project(torch.tanh(f) * torch.sigmoid(g))
-        if self.skip_channels is None:
-            return x + z, None
+        # As planes, since the gradient of chunk keeps the order in memory of those alone.
+        f, g = y.unsqueeze(2).chunk(2, dim=1)
+        return (torch.tanh(f) * torch.sigmoid(g)).squeeze(2)
+
+    def add_residual(self, x: Tensor, z: Tensor) -> Tensor:
+        """The residual output alone; x as it came where there is none."""
         if not self.residual_output:
-            return x, z
-        residual, skip = z.split([self.residual_channels, self.skip_channels], dim=1)
+            return x
+        weight, bias = self.project.weight, self.project.bias
+        size = self.residual_channels
+        return x + causal_conv1d(z, weight[:size], None if bias is None else bias[:size])
+
+    def _leave(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        out = self.project(z)
+        if self.skip_channels is None:
+            return x + out, None
+        if not self.residual_output:
+            return x, out
+        residual, skip = out.split([self.residual_channels, self.skip_channels], dim=1)
         return x + residual, skip
