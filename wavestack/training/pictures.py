@@ -34,5 +34,6 @@ def write_spectrogram(path: Path, waveform: np.ndarray, sample_rate: int, title:
         times, frequencies / 1000, decibels, vmin=-80, vmax=0, cmap="magma", shading="nearest"
     )
     picture.set_ylabel("kHz")
+    picture.set_xlim(0, len(waveform) / sample_rate)
     picture.set_xlabel("seconds")
     atomic_write(path, lambda file: figure.savefig(file, format="png", dpi=100))

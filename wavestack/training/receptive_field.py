@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from typing import Any
 
+import torch
+from torch import nn
+
+from wavestack.errors import UserError
 from wavestack.training.run import TrainingRun
 
 
@@ -15,10 +21,29 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
         console: where a model that cannot be analyzed is mentioned.
 
     Returns:
-        Samples, or None where it is unlimited or unknown.
+        Samples of audio that one output depends on, or None where that is unlimited or unknown.
     """
+    from wavestack.receptive_field import analyze
+
+    model = copy.deepcopy(run.plain_model).cpu().eval()
     try:
-        from wavestack.receptive_field import analyze
-    except ImportError:
+        report = analyze(model, example_input(model), sample_rate=run.data.sample_rate)
+        report.to_html(run.folder.receptive_field)
+    except UserError as error:  # the run is complete without this page
+        console.print(f"no receptive_field.html: {error}", markup=False, soft_wrap=True)
         return None
-    return None
+    size = next(iter(report.axes.values())).size
+    return int(size) if size is not None and math.isfinite(size) else None
+
+
+def example_input(model: nn.Module, num_samples: int = 4096) -> dict[str, torch.Tensor]:
+    """Silence, with labels and features where the model wants them."""
+    hop_length = getattr(model, "hop_length", None) or 1
+    frames = -(-num_samples // hop_length)
+    silence = torch.zeros(1, frames * hop_length)
+    example = {"x": model.distribution.encode(silence)}
+    if getattr(model, "num_labels", ()):
+        example["labels"] = torch.zeros(1, len(model.num_labels), dtype=torch.int64)
+    if getattr(model, "condition_channels", None):
+        example["features"] = torch.zeros(1, model.condition_channels, frames)
+    return example

@@ -42,6 +42,7 @@ class TrainingRun:
         figures: newest value of everything logged.
         meter: training time used.
         final_state: the weights that count when the training is over.
+        plain_model: a copy of the model, neither sharded nor compiled: it validates and generates.
     """
 
     def __init__(
@@ -69,8 +70,7 @@ class TrainingRun:
         self.average: WeightAverage | None = None
         self.final_state: dict[str, Tensor] = {}
         self._checkpoint = checkpoint
-        # A plain copy, neither sharded nor compiled: it validates and generates.
-        self._plain_model = copy.deepcopy(task.model)
+        self.plain_model = copy.deepcopy(task.model)
         self.meter = meter or Meter()
         if checkpoint is not None:
             self.step = checkpoint["step"]
@@ -130,8 +130,8 @@ class TrainingRun:
 
     def evaluated_model(self, device: torch.device) -> nn.Module:
         """A plain model in eval mode holding :meth:`evaluated_state` (every rank must call it)."""
-        self._plain_model.load_state_dict(self.evaluated_state())
-        return self._plain_model.to(device).eval()
+        self.plain_model.load_state_dict(self.evaluated_state())
+        return self.plain_model.to(device).eval()
 
     def core_seconds(self, trainer: pl.Trainer) -> float:
         """Core-seconds of all ranks together (every rank must call it)."""
