@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from wavestack.command_line import CommandLine
 from wavestack.config import compose_with_hydra, config_folder, recipe_folder, resolve
 from wavestack.errors import UserError
 from wavestack.hydra_plugins import GROUP
+from wavestack.safety.instantiate import check_names
 
 
 def check_before_start(
@@ -29,6 +30,10 @@ def check_before_start(
         UserError: when a file sets hydra's own keys, they would construct an object, or a value is
             not allowed.
     """
+    for word in line.overrides:
+        # A recipe swept in this other way would come in past the check below.
+        if word.lstrip("+~").startswith("hydra.sweeper.params"):
+            raise UserError(f"{word}: sweep with --multirun key=a,b instead")
     if not line.multirun:
         jobs = [line.overrides]
     else:
@@ -40,20 +45,10 @@ def check_before_start(
             jobs += [[*plain, *others, variant] for variant in variants[1:]]
     for overrides in jobs:
         cfg = compose_with_hydra(line.command, overrides, line.config_dir)
-        if line.multirun:
-            _check_sweeper(cfg)
         cfg = resolve(cfg)
+        check_names(OmegaConf.to_container(cfg))
         if check is not None and "--cfg" not in line.flags:
             check(cfg)
-
-
-def _check_sweeper(cfg: DictConfig) -> None:
-    """A group swept through `hydra.sweeper.params` would bring files in past the check above."""
-    params = cfg.hydra.sweeper.get("params") or {}
-    for key in params:
-        name = str(key).lstrip("+~").partition("@")[0]
-        if name == GROUP or "." not in name:
-            raise UserError(f"hydra.sweeper.params: sweep {name} as {name}=a,b with --multirun")
 
 
 def _split_sweeps(

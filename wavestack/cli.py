@@ -18,6 +18,8 @@ from wavestack.command_line import CommandLine, parse
 from wavestack.commands import COMMANDS
 from wavestack.errors import UserError
 
+_RUNNING = "This is a bug in wavestack, not a mistake of yours; please report it."
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line and exit.
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         from wavestack.mistakes import plain_lines
 
-        lines = None if os.environ.get("HYDRA_FULL_ERROR") else plain_lines(error)
+        running = _RUNNING in getattr(error, "__notes__", ())
+        lines = plain_lines(error, running) if not os.environ.get("HYDRA_FULL_ERROR") else None
         if lines is None:
             raise
         print(f"wavestack: {lines}", file=sys.stderr)
@@ -110,11 +113,13 @@ def run_command(line: CommandLine) -> int:
 
             # Hydra would print a heading of its own over a plain message, so keep it for later.
             # A job in another process (a sweep's launcher) has to hand it over by raising.
-            if os.getpid() != process or plain_lines(error) is None:
+            lines = plain_lines(error, running=True)
+            if os.getpid() != process or lines is None:
+                error.add_note(_RUNNING)
                 raise
             failed.append(error)
             if line.multirun:
-                print(f"wavestack: {plain_lines(error)}", file=sys.stderr)
+                print(f"wavestack: {lines}", file=sys.stderr)
         finally:
             sys.argv = hydra_argv
 

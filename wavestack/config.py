@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from wavestack.errors import UserError
 
@@ -178,6 +179,40 @@ def resolve(cfg: DictConfig) -> DictConfig:
     finally:
         settings.cfg = before
     check_values(cfg)
+    return cfg
+
+
+def read_run_config(folder: Path) -> DictConfig:
+    """The config of a run folder, checked like one from the command line: it may be a stranger's.
+
+    Args:
+        folder: holds `config.yaml`.
+
+    Raises:
+        UserError: naming the file, when it is missing, no valid config, or names what a config may
+            not name.
+    """
+    from yaml import YAMLError
+
+    from wavestack.mistakes import plain_lines
+    from wavestack.safety.instantiate import check_names
+    from wavestack.safety.resolvers import plain_resolvers
+
+    file = Path(folder) / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"{folder}: not a run folder (it holds no config.yaml)")
+    try:
+        with plain_resolvers():
+            cfg = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(file))
+            OmegaConf.resolve(cfg)
+        assert isinstance(cfg, DictConfig)
+        check_names(OmegaConf.to_container(cfg))
+        check_values(cfg)
+        for part in ("model", "data", "task"):
+            if OmegaConf.is_missing(cfg, part):
+                raise UserError(f"{part} is missing")
+    except (OmegaConfBaseException, YAMLError, UserError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: {plain_lines(error) or error}") from error
     return cfg
 
 

@@ -20,9 +20,7 @@ Flags:
   --config-dir DIR   configs of your own: DIR/recipe/NAME.yaml, DIR/model/NAME.yaml, ...
   --hydra-help       what else Hydra offers"""
 
-_COMPLETION = (
-    'Tab completion: eval "$(wavestack -sc install=bash)" (in fish: install=fish | source)'
-)
+_COMPLETION = 'Tab completion: eval "$(wavestack -sc install=bash)"  (fish: install=fish | source)'
 
 
 def print_overview() -> None:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import errno
 import re
+from typing import TypeVar
 
-from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    CompactHydraException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -21,12 +27,20 @@ from yaml import MarkedYAMLError
 from wavestack.errors import UserError
 from wavestack.safety.arguments import nearest
 
+_Kind = TypeVar("_Kind", bound=BaseException)
+
 # Paths that are not there or not ours are the user's affair, not a bug.
 _PLACES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS)
 
 
-def plain_lines(error: BaseException) -> str | None:
-    """The message for a mistake of the user's, or None for anything unexpected."""
+def plain_lines(error: BaseException, running: bool = False) -> str | None:
+    """The message for a mistake of the user's, or None for anything unexpected.
+
+    Args:
+        error: what was raised.
+        running: whether a command was already at work; a config that fails there is our own bug,
+            a missing value apart.
+    """
     inner = _find(error, UserError)
     if inner is not None:
         return str(inner)
@@ -39,9 +53,9 @@ def plain_lines(error: BaseException) -> str | None:
         mark = yaml.problem_mark or yaml.context_mark
         place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
         return f"{place}not valid YAML: {yaml.problem}"
-    config = _find(error, OmegaConfBaseException)
+    config = _find(error, MissingMandatoryValue if running else OmegaConfBaseException)
     if config is not None:
-        return _in_file(error) + _config_error(config, error)
+        return _in_file(error) + config_message(config)
     if isinstance(error, CompactHydraException):
         return _one_line(str(error))
     if isinstance(error, OSError) and error.errno in _PLACES and error.filename:
@@ -51,11 +65,13 @@ def plain_lines(error: BaseException) -> str | None:
     return None
 
 
-def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+def _find(error: BaseException | None, kind: type[_Kind]) -> _Kind | None:
     while error is not None:
         if isinstance(error, kind):
             return error
-        error = error.__cause__ or error.__context__
+        # Hydra and OmegaConf raise their own errors while handling the one that matters.
+        theirs = isinstance(error, (HydraException, OmegaConfBaseException))
+        error = error.__cause__ or (error.__context__ if theirs else None)
     return None
 
 
@@ -69,7 +85,11 @@ def _missing_choice(error: MissingConfigException) -> str:
     return f"{group}={choice}: there is no such {group}{hint} (there are {', '.join(options)})"
 
 
-def _config_error(error: OmegaConfBaseException, outer: BaseException) -> str:
+def config_message(error: OmegaConfBaseException) -> str:
+    """One line for an error of OmegaConf's, with the full key and the nearest known one."""
+    inner = _find(error, UserError)
+    if inner is not None:
+        return str(inner)
     key = error.full_key or (str(error.key) if error.key is not None else "")
     if isinstance(error, MissingMandatoryValue):
         key = key or str(error).removeprefix("Missing mandatory value: ").split("\n")[0].strip()

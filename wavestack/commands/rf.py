@@ -30,8 +30,9 @@ def check(cfg: DictConfig) -> None:
         )
     if cfg.target is not None and cfg.input is None:
         raise UserError("input must be given with target: input=[1,3,224,224]")
-    if cfg.sample_rate is not None and not cfg.sample_rate > 0:
-        raise UserError(f"sample_rate must be > 0, got {cfg.sample_rate:g}")
+    rate = cfg.sample_rate
+    if rate is not None and (type(rate) not in (int, float) or not rate > 0):
+        raise UserError(f"sample_rate must be a number > 0, in Hz, got {rate}")
     for file in _files(cfg.out):
         if file.suffix.lower() not in FORMATS:
             raise UserError(f"out={file}: must end in {', '.join(FORMATS)}")

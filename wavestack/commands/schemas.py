@@ -92,7 +92,7 @@ class RfConfig:
     input: Any = None
     dtype: str | None = None
     layer: str | None = None
-    sample_rate: float | None = None
+    sample_rate: Any = None
     axes: list[str] | None = None
     out: Any = None
     verify: bool = False

@@ -122,11 +122,9 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
 
 
 def _saved_config(folder: Path) -> DictConfig:
-    from wavestack.config import TrainConfig
+    from wavestack.config import read_run_config
 
-    file = folder / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"resume={folder}: no config.yaml there, so it is not a run folder")
-    cfg = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(file))
-    assert isinstance(cfg, DictConfig)
-    return cfg
+    try:
+        return read_run_config(folder)
+    except UserError as error:
+        raise UserError(f"resume={error}") from error

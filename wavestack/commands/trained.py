@@ -132,16 +132,14 @@ def read_config(run: Path) -> dict[str, Any]:
     """The config of a run folder or a file of weights, as plain dicts."""
     from omegaconf import OmegaConf
 
+    from wavestack.config import read_run_config
     from wavestack.export.safetensors import read
-    from wavestack.safety.resolvers import plain_resolvers
 
     if run.is_file():
         return read(run)[1]
-    file = run / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"{run}: not a run folder (it holds no config.yaml)")
-    with plain_resolvers():
-        return dict(OmegaConf.to_container(OmegaConf.load(file), resolve=True))  # type: ignore[arg-type]
+    plain = OmegaConf.to_container(read_run_config(run))
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
 
 
 def write_audio(file: Path, waveform: np.ndarray, sample_rate: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -69,11 +69,27 @@ def instantiate(
     return _build(plain, key, targets, args, kwargs)
 
 
-def resolve_target(target: Any, key: str = "", packages: Iterable[str] = ()) -> Callable[..., Any]:
-    """Look an allowed name up, and check that it is what its name says.
+def check_names(config: Any, key: str = "") -> None:
+    """Stop at any target in a resolved config that is not allowed, without importing anything.
 
     Raises:
-        UserError: when the name is not allowed, does not exist, or leads to something else.
+        UserError: naming the key and the target.
+    """
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            check_name(config["_target_"], key, trusted_packages())
+        for name, value in config.items():
+            check_names(value, _join(key, name))
+    elif isinstance(config, (list, tuple)):
+        for index, value in enumerate(config):
+            check_names(value, f"{key}[{index}]")
+
+
+def check_name(target: Any, key: str = "", packages: Iterable[str] = ()) -> bool:
+    """Check one target by its name alone; say whether it is one of a trusted package.
+
+    Raises:
+        UserError: when the name is neither on the list nor in a trusted package.
     """
     where = f"{key}: " if key else ""
     if not isinstance(target, str):
@@ -84,6 +100,18 @@ def resolve_target(target: Any, key: str = "", packages: Iterable[str] = ()) -> 
             f"{where}_target_ {target} is not on the list of what a config may construct "
             "(classes of your own: trust=PACKAGE on the command line)"
         )
+    return trusted
+
+
+def resolve_target(target: Any, key: str = "", packages: Iterable[str] = ()) -> Callable[..., Any]:
+    """Look an allowed name up, and check that it is what its name says.
+
+    Raises:
+        UserError: when the name is not allowed, does not exist, or leads to something else.
+    """
+    where = f"{key}: " if key else ""
+    packages = tuple(packages)
+    trusted = check_name(target, key, packages)
     try:
         found = _locate(target)
     except (ImportError, AttributeError) as error:
@@ -92,7 +120,7 @@ def resolve_target(target: Any, key: str = "", packages: Iterable[str] = ()) -> 
     if isinstance(found, ModuleType) or not callable(found) or not isinstance(home, str):
         raise UserError(f"{where}_target_ {target} is no class or function")
     # The name may be an alias for something from elsewhere: look at where the object was defined.
-    roots = packages if trusted else {target.split(".")[0]}
+    roots = packages if trusted else (target.split(".")[0],)
     if not any(home == root or home.startswith(f"{root}.") for root in roots):
         raise UserError(f"{where}_target_ {target} is really {home}.{found.__qualname__}")
     if not inspect.isclass(found) and not inspect.isfunction(found):
@@ -118,15 +146,20 @@ def _locate(target: str) -> Any:
 
 def _to_plain(config: Any) -> tuple[Any, str]:
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-    if OmegaConf.is_config(config):
-        key = config._get_full_key(None) or ""
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True), key
-    if isinstance(config, (dict, list)):
+    from wavestack.mistakes import config_message
+
+    if not OmegaConf.is_config(config):
+        if not isinstance(config, (dict, list)):
+            return config, ""
         # A plain container may hold config nodes; one round through OmegaConf resolves them too.
-        node = OmegaConf.create({"value": config}, flags={"allow_objects": True})
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)["value"], ""
-    return config, ""
+        config = OmegaConf.create(config, flags={"allow_objects": True})
+    key = config._get_full_key(None) or ""
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True), key
+    except OmegaConfBaseException as error:
+        raise UserError(config_message(error)) from error
 
 
 def _check(

@@ -8,7 +8,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from wavestack.errors import UserError
 from wavestack.files import atomic_write, remove_partials
 from wavestack.training.checkpoint import CheckpointFolder
 
@@ -64,12 +63,9 @@ class RunFolder:
         Raises:
             UserError: when the folder holds no readable ``config.yaml``.
         """
-        if not self.config.is_file():
-            raise UserError(f"{self.path}: not a run folder (it holds no config.yaml)")
-        cfg = OmegaConf.load(self.config)
-        if not isinstance(cfg, DictConfig):
-            raise UserError(f"{self.config}: not a configuration")
-        return cfg
+        from wavestack.config import read_run_config
+
+        return read_run_config(self.path)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
