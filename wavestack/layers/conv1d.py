@@ -36,7 +36,7 @@ def causal_conv1d(
     history_samples = (weight.shape[-1] - 1) * dilation
     if x.shape[-1] == 0:  # torch calls a convolution of nothing an error
         return x.new_empty(x.shape[0], weight.shape[0], 0)
-    if _channels_last_pays(x):
+    if channels_last_pays(x):
         plane = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         kernel = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         plane = F.pad(plane, (history_samples, 0)) if history_samples else plane
@@ -45,7 +45,8 @@ def causal_conv1d(
     return F.conv1d(x, weight, bias, stride, 0, dilation, groups)
 
 
-def _channels_last_pays(x: Tensor) -> bool:
+def channels_last_pays(x: Tensor) -> bool:
+    """Whether convolutions of x run faster with the channels innermost in memory."""
     if x.device.type != "cpu":
         return False
     if torch.is_autocast_enabled("cpu"):

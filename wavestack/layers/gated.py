@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wavestack.layers.conv1d import CausalConv1d, causal_conv1d
+from wavestack.layers.conv1d import CausalConv1d, causal_conv1d, channels_last_pays
 from wavestack.layers.weight_norm import apply_weight_norm
 
 
@@ -151,6 +151,8 @@ class GatedResidualBlock(nn.Module):
             y = y + self.condition(condition)
         # As planes, since the gradient of chunk keeps the order in memory of those alone.
         f, g = y.unsqueeze(2).chunk(2, dim=1)
+        if channels_last_pays(y):  # sigmoid takes five times as long over the halves of rows
+            g = g.contiguous(memory_format=torch.channels_last)
         return (torch.tanh(f) * torch.sigmoid(g)).squeeze(2)
 
     def add_residual(self, x: Tensor, z: Tensor) -> Tensor:
