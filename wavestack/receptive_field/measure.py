@@ -1,0 +1,198 @@
+"""From index sets to numbers: extent, jump, start, period and phases of one axis of one tensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from wavestack.receptive_field import carry, sets
+from wavestack.receptive_field.carry import Trace
+from wavestack.receptive_field.graph import Graph, Node
+from wavestack.receptive_field.report import Phase
+from wavestack.receptive_field.resize import Resize
+from wavestack.receptive_field.sets import IntSet
+from wavestack.receptive_field.walk import Need, Term, walk
+
+# Periods longer than this are not followed phase by phase.
+LONGEST_PERIOD = 4096
+# Without a pattern every output is asked, up to this many.
+MOST_OUTPUTS = 1024
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What one tensor sees along one axis, global operators cut.
+
+    Attributes:
+        phases: per output of one period; empty without a repeating pattern
+        jump, period: None without a repeating pattern
+        start: first position of output 0
+        size, used: of the largest extent
+        lookahead: positions after floor(o * jump); None without a jump
+        largest: the output (counted from the start of a period) with the largest extent
+        aliased: True where a border could not be continued beyond, so the figures may be too small
+        widened: True where they may be too large
+    """
+
+    phases: tuple[Phase, ...]
+    jump: Fraction | None
+    period: int | None
+    start: int | None
+    size: int
+    used: int
+    lookahead: int | None
+    largest: int = 0
+    aliased: bool = False
+    widened: bool = False
+
+
+def axis_dimension(node: Node, axis: int, siblings: frozenset[int]) -> tuple[int, Trace] | None:
+    """The dimension of a tensor that is the given axis, if one is."""
+    for d, factors in enumerate(node.factors):
+        if axis in node.outer[d]:
+            trace = carry.pure_trace(factors, axis, siblings)
+            if trace is not None:
+                return d, trace
+    return None
+
+
+def needs(
+    graph: Graph,
+    node: Node,
+    picked: dict[int, int],
+    active: frozenset[int],
+    *,
+    clipped: bool,
+    local: bool,
+) -> Need:
+    """What the picked positions of a tensor need (all positions of the dimensions not picked)."""
+    term: list[IntSet] = list(node.full())
+    for d, o in picked.items():
+        term[d] = range(o, o + 1)
+    start: list[Term] = [tuple(term)]
+    return walk(graph, node.index, start, active=active, clipped=clipped, local=local)
+
+
+class Ruler:
+    """Measures one axis of one input at any tensor of a graph."""
+
+    def __init__(
+        self, graph: Graph, source: int, dim: int, axis: int, siblings: frozenset[int]
+    ) -> None:
+        self.graph = graph
+        self.source = source
+        self.dim = dim
+        self.axis = axis
+        self.siblings = siblings
+        self.uneven = any(
+            isinstance(relation, Resize) and not relation.is_regular
+            for node in graph.nodes
+            for edge in node.edges
+            for _, relation in edge.dims
+        )
+
+    def at(self, node: Node, d: int, o: int) -> tuple[IntSet, bool, bool]:
+        """The positions that output o of dimension d needs, unclipped; aliased; widened."""
+        need = needs(self.graph, node, {d: o}, frozenset([self.axis]), clipped=False, local=True)
+        return need.along(self.source, self.dim), need.notes.aliased, need.notes.widened
+
+    def measure(self, node: Node, *, most_phases: int = LONGEST_PERIOD) -> Pattern | None:
+        """The pattern of a tensor; None where it does not have the axis."""
+        found = axis_dimension(node, self.axis, self.siblings)
+        if found is None:
+            return None
+        d, trace = found
+        length = node.shape[d]
+        regular = trace.jump is not None and trace.period <= most_phases
+        if regular and self.uneven and 2 * trace.period > length:
+            regular = False
+        if regular:
+            pattern = self._regular(node, d, trace)
+            if pattern is not None:
+                return pattern
+        return self._irregular(node, d)
+
+    def _regular(self, node: Node, d: int, trace: Trace) -> Pattern | None:
+        jump, bound = trace.jump, trace.period
+        assert jump is not None
+        if (jump * bound).denominator != 1:
+            bound *= (jump * bound).denominator
+        origin = node.shape[d] // 2 // bound * bound
+        found: list[IntSet] = []
+        aliased = widened = False
+        for k in range(bound + 1):
+            items, loose, wide = self.at(node, d, origin + k)
+            found.append(items)
+            aliased |= loose
+            widened |= wide
+        advance = int(jump * bound)
+        if not sets.is_same(found[bound], sets.shift(found[0], advance)):
+            return None
+        del found[bound]
+        period = next(
+            p
+            for p in _divisors(bound)
+            if (jump * p).denominator == 1 and _repeats(found, p, int(jump * p), advance)
+        )
+        home = int(jump * origin)
+        phases = tuple(_phase(sets.shift(items, -home)) for items in found[:period])
+        largest = max(range(period), key=lambda k: phases[k].size)
+        ahead = [
+            phase.start + phase.size - 1 - math.floor(k * jump)
+            for k, phase in enumerate(phases)
+            if phase.start is not None
+        ]
+        return Pattern(
+            phases,
+            jump,
+            period,
+            phases[0].start,
+            phases[largest].size,
+            phases[largest].used,
+            max(ahead, default=0),
+            largest,
+            aliased,
+            widened,
+        )
+
+    def _irregular(self, node: Node, d: int) -> Pattern:
+        length = node.shape[d]
+        asked = range(length)
+        if length > MOST_OUTPUTS:
+            asked_list = sorted({int(o) for o in np.linspace(0, length - 1, MOST_OUTPUTS)})
+        else:
+            asked_list = list(asked)
+        best, where, widened, aliased = Phase(None, 0, 0), 0, False, False
+        start = None
+        for o in asked_list:
+            items, loose, wide = self.at(node, d, o)
+            aliased |= loose
+            widened |= wide
+            phase = _phase(items)
+            if o == 0:
+                start = phase.start
+            if phase.size > best.size:
+                best, where = phase, o
+        return Pattern((), None, None, start, best.size, best.used, None, where, aliased, widened)
+
+
+def _phase(items: IntSet) -> Phase:
+    if sets.is_empty(items):
+        return Phase(None, 0, 0)
+    return Phase(sets.first(items), sets.last(items) - sets.first(items) + 1, sets.count(items))
+
+
+def _divisors(n: int) -> list[int]:
+    return [p for p in range(1, n + 1) if n % p == 0]
+
+
+def _repeats(found: list[IntSet], period: int, by: int, advance: int) -> bool:
+    bound = len(found)
+    for k in range(bound):
+        after, turns = (k + period) % bound, (k + period) // bound
+        if not sets.is_same(sets.shift(found[after], turns * advance), sets.shift(found[k], by)):
+            return False
+    return True

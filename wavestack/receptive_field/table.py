@@ -1,0 +1,149 @@
+"""The per-module table: own geometry beside what has accumulated since the input."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from wavestack.receptive_field.measure import Ruler
+from wavestack.receptive_field.relation import Global
+from wavestack.receptive_field.report import LayerAxis, LayerRow
+
+if TYPE_CHECKING:
+    from wavestack.receptive_field.analysis import Analysis
+    from wavestack.receptive_field.graph import Node
+    from wavestack.receptive_field.trace import Traced
+
+# The table follows this many phases of a period; the report itself follows all of them.
+_PHASES = 64
+
+
+def layer_rows(analysis: Analysis) -> list[LayerRow]:
+    """One row per module that computes something itself, by its last call, in order."""
+    run = analysis.run
+    modules = dict(analysis.model.named_modules())
+    last = {call.name: call for call in run.calls}
+    own: dict[str, list[Node]] = {}
+    for node in run.graph.nodes:
+        own.setdefault(node.module, []).append(node)
+    joined = _joined(run)
+    sharp = _sharp_run(analysis)
+    rulers = _rulers(analysis, sharp)
+    measured: dict[tuple[int, int], LayerAxis] = {}
+    rows = []
+    for name, call in sorted(last.items(), key=lambda entry: (entry[1].end, -entry[1].begin)):
+        nodes = own.get(name, [])
+        module = modules[name]
+        params = sum(p.numel() for p in module.parameters(recurse=False))
+        index = _output(call.outputs)
+        if index is None or not (nodes or params) or (not name and not nodes):
+            continue
+        node = run.graph[index]
+        geometry = next((n.geometry for n in nodes if n.geometry is not None), None)
+        axes = {}
+        for label, _, number in analysis.primary.axes:
+            other = _same_node(run, sharp, index)
+            key = (_origin(sharp.graph.nodes, other), number)
+            if key not in measured:
+                measured[key] = _layer_axis(rulers[number], sharp.graph[key[0]])
+            found = measured[key]
+            if number in joined[index] and found.local_size is not None:
+                found = LayerAxis(
+                    math.inf, found.local_size, found.jump, found.start, found.coverage
+                )
+            axes[label] = found
+        kernel, stride, dilation = geometry if geometry is not None else (None, None, None)
+        effective = None
+        if kernel is not None and dilation is not None:
+            effective = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+        rows.append(
+            LayerRow(
+                name or "(model)",
+                call.kind,
+                kernel,
+                effective,
+                stride,
+                dilation,
+                axes,
+                node.shape,
+                params,
+                sum(n.macs for n in nodes),
+            )
+        )
+    return rows
+
+
+def _output(outputs: object) -> int | None:
+    if isinstance(outputs, int):
+        return outputs
+    items = (
+        outputs.values()
+        if isinstance(outputs, dict)
+        else outputs
+        if isinstance(outputs, list)
+        else []
+    )
+    for item in items:
+        found = _output(item)
+        if found is not None:
+            return found
+    return None
+
+
+def _joined(run: Traced) -> list[frozenset[int]]:
+    """Per node, the axes that a global operator has joined on the way."""
+    found: list[frozenset[int]] = []
+    for node in run.graph.nodes:
+        axes: frozenset[int] = frozenset()
+        for edge in node.edges:
+            source = run.graph[edge.source]
+            axes |= found[edge.source]
+            for i, (_, relation) in enumerate(edge.dims):
+                if isinstance(relation, Global):
+                    axes |= source.outer[i]
+        found.append(axes)
+    return found
+
+
+def _sharp_run(analysis: Analysis) -> Traced:
+    """The largest run with the same operators: there, borders are furthest away."""
+    best = analysis.run
+    for factor in sorted(analysis.runs):
+        run = analysis.runs[factor]
+        if run is not None and len(run.graph) == len(best.graph):
+            best = run
+    return best
+
+
+def _same_node(run: Traced, sharp: Traced, index: int) -> int:
+    return index if len(run.graph) == len(sharp.graph) else index
+
+
+def _rulers(analysis: Analysis, run: Traced) -> dict[int, Ruler]:
+    item = analysis.primary
+    return {number: analysis.ruler(run, item, number) for _, _, number in item.axes}
+
+
+def _origin(nodes: list[Node], index: int) -> int:
+    """The first tensor in a chain of element-wise steps that ends here: it sees the same."""
+    while True:
+        node = nodes[index]
+        if len(node.edges) != 1 or node.edges[0].groups is not None or node.edges[0].only:
+            return index
+        edge = node.edges[0]
+        source = nodes[edge.source]
+        plain = all(
+            type(relation).__name__ == "Map" and reach == d
+            for d, (reach, relation) in enumerate(edge.dims)
+        )
+        if not plain or source.shape != node.shape or source.operator.startswith("input "):
+            return index
+        index = edge.source
+
+
+def _layer_axis(ruler: Ruler, node: Node) -> LayerAxis:
+    pattern = ruler.measure(node, most_phases=_PHASES)
+    if pattern is None:
+        return LayerAxis(None, None, None, None, None)
+    coverage = pattern.used / pattern.size if pattern.size else None
+    return LayerAxis(pattern.size, pattern.size, pattern.jump, pattern.start, coverage)

@@ -1,0 +1,1 @@
+"""Holding the claim against the model itself: gradients from inside, NaNs from outside."""
