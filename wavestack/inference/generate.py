@@ -80,7 +80,7 @@ def generate(
     if features is not None:
         features = _rows("features", features, 3, batch_size).to(parameter)
 
-    with torch.inference_mode(), _evaluating(model):
+    with torch.inference_mode(), _evaluating(model), _one_thread():
         _, chosen = choose_engine(model, engine)
         past = _past_inputs(model, primer, batch_size, parameter.device)
         first_step = past.shape[-1] - 1
@@ -152,6 +152,18 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(training)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One step is far too little work to share: two threads wait for each other 10 to 40 times
+    longer than they compute, most of all where another program runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
