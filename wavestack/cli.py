@@ -88,7 +88,7 @@ def run_command(line: CommandLine) -> int:
 
     from wavestack.before_start import check_before_start
     from wavestack.commands.schemas import register_schemas
-    from wavestack.config import HYDRA_VERSION, config_folder, recipe_folder
+    from wavestack.config import HYDRA_VERSION, config_folder, prepare, recipe_folder
     from wavestack.hydra_plugins import search_folders
     from wavestack.safety.resolvers import plain_resolvers
     from wavestack.safety.trust import trust_packages
@@ -98,8 +98,6 @@ def run_command(line: CommandLine) -> int:
         trust_packages(line.trust)
     register_schemas()
     module = importlib.import_module(f"wavestack.commands.{line.command}")
-    if hasattr(module, "prepare"):  # overrides that follow from others
-        line.overrides = module.prepare(line.overrides, line.config_dir)
     failed: list[Exception] = []
     original = list(sys.argv)
 
@@ -126,6 +124,7 @@ def run_command(line: CommandLine) -> int:
     process = os.getpid()
     with plain_resolvers(), search_folders(recipe_folder(), line.config_dir), _full_errors():
         if "--shell-completion" not in line.flags:
+            line.overrides = prepare(line.command, line.overrides, line.config_dir)
             check_before_start(line, getattr(module, "check", None))
         sys.argv = [sys.argv[0], *line.hydra_words()]
         try:

@@ -8,6 +8,7 @@ stops before anything runs, with its full name. The parts that are objects (`mod
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,8 +128,16 @@ def compose(
     """
     from wavestack.safety.resolvers import plain_resolvers
 
+    user = Path(config_dir) if config_dir is not None else None
     with plain_resolvers():
-        return resolve(compose_with_hydra(command, overrides, config_dir))
+        words = prepare(command, list(overrides), user)
+        return resolve(compose_with_hydra(command, words, user))
+
+
+def prepare(command: str, overrides: list[str], config_dir: Path | None = None) -> list[str]:
+    """The overrides with those that follow from them, which a command's module may add."""
+    module = importlib.import_module(f"wavestack.commands.{command}")
+    return module.prepare(overrides, config_dir) if hasattr(module, "prepare") else overrides
 
 
 def compose_with_hydra(
@@ -211,6 +220,8 @@ def read_run_config(folder: Path) -> DictConfig:
         for part in ("model", "data", "task"):
             if OmegaConf.is_missing(cfg, part):
                 raise UserError(f"{part} is missing")
+    except RecursionError as error:
+        raise UserError(f"{file}: nested without end") from error
     except (OmegaConfBaseException, YAMLError, UserError, TypeError, ValueError) as error:
         raise UserError(f"{file}: {plain_lines(error) or error}") from error
     return cfg

@@ -41,12 +41,13 @@ class RecipeSource(ConfigSource):
         file = self._file(config_path)
         if file is None or not file.is_file():
             raise ConfigLoadError(f"Config not found: {self.full_path()}/{config_path}")
-        text = file.read_text(encoding="utf-8")
-        header = ConfigSource._get_header_dict(text)
+        header = ConfigSource._get_header_dict(file.read_text(encoding="utf-8"))
         header["package"] = header["package"] or "_global_"
-        config = OmegaConf.create(text) if text.strip() else OmegaConf.create()
         return ConfigResult(
-            config=config, path=self.full_path(), provider=self.provider, header=header
+            config=OmegaConf.load(file),
+            path=self.full_path(),
+            provider=self.provider,
+            header=header,
         )
 
     def available(self) -> bool:

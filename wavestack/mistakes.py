@@ -44,6 +44,8 @@ def plain_lines(error: BaseException, running: bool = False) -> str | None:
     inner = _find(error, UserError)
     if inner is not None:
         return str(inner)
+    if isinstance(error, RecursionError) and not running:
+        return "a config is nested without end"
     if isinstance(error, MissingConfigException):
         return _missing_choice(error)
     if isinstance(error, OverrideParseException):
