@@ -11,6 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from bench.common import write_result
 
 
@@ -21,24 +23,25 @@ def main() -> None:
     arguments = parser.parse_args()
     summary = json.loads((arguments.run / "summary.json").read_text())
     evaluation = json.loads((arguments.run / "evaluation.json").read_text())
+    config = OmegaConf.load(arguments.run / "config.yaml")
+    counts = ("steps", "core_seconds", "wall_seconds", "parameters", "receptive_field_samples")
     figures = {
         "value": evaluation["value"],
         **{f"baseline: {name}": value for name, value in evaluation["baselines"].items()},
-        **{key: summary[key] for key in ("steps", "core_seconds", "wall_seconds", "parameters")},
-        "receptive_field": summary["receptive_field"],
+        **{key: summary[key] for key in counts},
         "test_samples": evaluation["samples"],
     }
     settings = {
-        "recipe": summary["recipe"],
+        "recipe": summary["name"],
         "data": arguments.data,
         "metric": evaluation["metric"],
         "split": evaluation["split"],
         "baselines": list(evaluation["baselines"]),
-        "seed": summary["seed"],
+        "seed": config.seed,
         "device": summary["device"],
-        "precision": summary["precision"],
+        "precision": config.trainer.precision,
     }
-    print(write_result(f"recipe_{summary['recipe']}", figures, settings, ("torch", "lightning")))
+    print(write_result(f"recipe_{summary['name']}", figures, settings, ("torch", "lightning")))
 
 
 if __name__ == "__main__":

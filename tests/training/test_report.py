@@ -25,7 +25,7 @@ def run_folder(tmp_path: Path) -> Path:
         "0,10,6.5,,1.0\n0,20,5.25,,nan\n0,20,,5.5,\n"
     )
     (tmp_path / "config.yaml").write_text("note: <script>alert(1)</script>\n")
-    (tmp_path / "summary.json").write_text(json.dumps({"recipe": "quickstart", "steps": 20}))
+    (tmp_path / "summary.json").write_text(json.dumps({"name": "quickstart", "steps": 20}))
     evaluation = {
         "metric": "bits/sample",
         "split": "test",

@@ -26,10 +26,9 @@ FIGURES = {
     "wall_seconds": "Wall-clock seconds",
     "samples_per_second": "Samples per second",
     "parameters": "Parameters",
-    "receptive_field": "Receptive field (samples)",
+    "receptive_field_samples": "Receptive field (samples)",
     "peak_memory_bytes": "Peak memory (bytes)",
     "device": "Device",
-    "precision": "Precision",
 }
 
 
@@ -69,7 +68,7 @@ def write_report(run_dir: Path | str) -> Path:
 
 
 def _title(run: Run) -> str:
-    return str(run.summary.get("recipe") or run.summary.get("name") or run.folder.name)
+    return str(run.summary.get("name") or run.folder.name)
 
 
 def _headline(run: Run) -> str:
