@@ -108,7 +108,8 @@ def _yardsticks(evaluation: dict[str, Any]) -> str:
     return (
         f"<section><h2>Beside its yardsticks</h2><table>{body}</table>"
         f'<p class="note">{html.escape(evaluation.get("metric", ""))}, {better} is better; '
-        f"same data, same split ({evaluation.get('samples', 0):,} samples), same code.</p></section>"
+        f"same data, same split ({evaluation.get('samples', 0):,} samples), same code.</p>"
+        "</section>"
     )
 
 
