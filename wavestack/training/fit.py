@@ -14,6 +14,7 @@ from wavestack.errors import UserError
 from wavestack.safety import instantiate
 from wavestack.tasks.base import Task
 from wavestack.training import ranks
+from wavestack.training.allocator import keep_freed_memory
 from wavestack.training.budget import Meter
 from wavestack.training.callbacks.checkpoints import Checkpoints
 from wavestack.training.callbacks.display import Display
@@ -28,6 +29,7 @@ from wavestack.training.loader import StepLoader
 from wavestack.training.quiet import quiet_lightning
 from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import RunFolder
+from wavestack.training.settings import check_settings
 
 
 def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
         UserError: for mistakes in the configuration, and after the run was written down when the
             loss was not finite.
     """
+    check_settings(cfg.trainer)
     folder = RunFolder(cfg.get("resume") or run_dir, cfg.trainer.keep_checkpoints)
     if ranks.global_rank() == 0:
         _check_folder(folder, resume=cfg.get("resume") is not None)
@@ -77,6 +80,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
     meter = Meter(core_seconds, used.get("wall_seconds", 0.0), not_counted=pids)
     if settings.num_threads is not None:
         torch.set_num_threads(settings.num_threads)
+    keep_freed_memory()
     device = choose_device(settings)
 
     data = instantiate(cfg.data, key="data")
