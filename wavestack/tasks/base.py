@@ -123,14 +123,10 @@ class Task(pl.LightningModule, ABC):
     def _shard(self) -> None:
         from torch.distributed.fsdp import fully_shard
 
-        mesh = self.device_mesh["data_parallel"]
-        # Each repeated block by itself, then what is left: one block is whole at a time.
-        for module in list(self.model.modules()):
-            if isinstance(module, nn.ModuleList):
-                for block in module:
-                    if any(True for _ in block.parameters()):
-                        fully_shard(block, mesh=mesh)
-        fully_shard(self.model, mesh=mesh)
+        # One group: parameters are whole during a step, gradients, optimizer states and averages
+        # never are. Groups by block would need every block to be called as a module, which a stack
+        # that adds all its skips in one product does not do.
+        fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
 
 
 def _mix(*numbers: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from wavestack.config import read_run_config
 from wavestack.files import atomic_write, remove_partials
 from wavestack.training.checkpoint import CheckpointFolder
 
@@ -58,13 +59,11 @@ class RunFolder:
         atomic_write(self.config, lambda file: file.write(text) and None)
 
     def read_config(self) -> DictConfig:
-        """The configuration that the run was started with.
+        """The configuration that the run was started with, checked: it may be a stranger's.
 
         Raises:
-            UserError: when the folder holds no readable ``config.yaml``.
+            UserError: when the folder holds no valid ``config.yaml``.
         """
-        from wavestack.config import read_run_config
-
         return read_run_config(self.path)
 
 
