@@ -63,3 +63,8 @@ def test_what_cannot_stream_is_refused():
         Stream(torch.nn.Linear(2, 2))
     with pytest.raises(ValueError, match="batch_size must be >= 1, got 0"):
         Stream(CausalConv1d(1, 1, 2), batch_size=0)
+
+
+@pytest.mark.parametrize("name", ["conv", "strided", "stack", "wavenet"])
+def test_causal_models_have_no_latency(name):
+    assert Stream(models()[name][0]).latency == 0

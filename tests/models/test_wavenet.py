@@ -174,3 +174,23 @@ def test_the_yardstick_shape_has_the_weights_it_should():
 def test_wrong_arguments_are_named(build_and_call, message):
     with pytest.raises(ValueError, match=message):
         build_and_call()
+
+
+@pytest.mark.parametrize("name", ["plain", "levels", "gaussian", "labels", "lists"])
+def test_the_calculator_finds_the_sum_of_all_taps(name):
+    from wavestack.receptive_field import analyze
+
+    model = build(name)[0]
+    report = analyze(model, model.example_input())
+    stack = model.stack
+    taps = sum((k - 1) * d for k, d in zip(stack.kernel_sizes, stack.dilations, strict=True))
+    first = 0 if model.first is None else model.first.history_samples
+    assert report.axes["T"].size == 1 + taps + first
+    assert report.is_causal
+    assert report.latency == 0
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_example_input_is_what_forward_takes(name):
+    model = build(name)[0]
+    assert model(**model.example_input(20)).shape == (1, model.distribution.num_parameters, 20)

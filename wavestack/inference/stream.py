@@ -90,7 +90,7 @@ class Stream:
             self._latency = int(analyze(self.model, self._example()).latency)
         return self._latency
 
-    def _example(self) -> Tensor:
+    def _example(self) -> dict[str, Tensor]:
         if hasattr(self.model, "example_input"):
             return self.model.example_input()
         channels = next(
@@ -98,7 +98,11 @@ class Stream:
             for name in ("in_channels", "residual_channels")
             if hasattr(self.model, name)
         )
-        return torch.zeros(1, channels, 64).to(next(self.model.parameters()))
+        new = next(self.model.parameters()).new_zeros
+        example = {"x": new(1, channels, 64)}
+        if getattr(self.model, "condition_channels", None):
+            example["condition"] = new(1, self.model.condition_channels, 1)
+        return example
 
     @torch.no_grad()
     def _restart(self) -> None:

@@ -254,13 +254,23 @@ class WaveNet(nn.Module):
         h, stack = self.stack.stream(h, stack, condition)
         return self._head(h), (first, stack)
 
-    def example_input(self, num_samples: int = 64) -> Tensor:
-        """An input of the right shape and type, for the receptive-field calculator.
+    def example_input(self, num_samples: int = 64) -> dict[str, Tensor]:
+        """Arguments of ``forward`` of the right shapes and types, for the calculator.
 
-        Raises:
-            ValueError: when the model needs conditions beside.
+        Example:
+            >>> from wavestack.receptive_field import analyze
+            >>> model = WaveNet(4, 4, 4, 4, num_layers=4, num_stacks=1)
+            >>> analyze(model, model.example_input()).axes["T"].size
+            16
         """
-        return self.distribution.encode(torch.zeros(1, num_samples))
+        example = {"x": self.distribution.encode(torch.zeros(1, num_samples))}
+        if self.num_labels:
+            example["labels"] = torch.zeros(1, len(self.num_labels), dtype=torch.int64)
+        if self.condition_channels and self.hop_length:
+            frames = -(-num_samples // self.hop_length)
+            example["features"] = torch.zeros(1, self.condition_channels, frames)
+        device = self.end.weight.device
+        return {name: value.to(device) for name, value in example.items()}
 
     def _embed(self, x: Tensor) -> Tensor:
         if self.embed is None:
