@@ -15,7 +15,8 @@ from wavestack.safety.instantiate import check_names
 
 
 def check_before_start(
-    line: CommandLine, check: Callable[[DictConfig], None] | None = None
+    line: CommandLine,
+    check: Callable[[DictConfig], None] | None = None,
 ) -> None:
     """Compose what Hydra is about to compose, and check it before a folder is made for it.
 

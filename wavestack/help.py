@@ -48,7 +48,8 @@ def print_help(command: str, config_dir: Path | None = None) -> None:
         for group, names in choices.items():
             if names:
                 print(f"  {group}: {', '.join(names)}")
-        print("  keys inside a part: wavestack " + command + " recipe=NAME --cfg job\n")
+        part = "recipe" if "recipe" in groups else next(g for g in groups if choices[g])
+        print(f"  keys inside a part: wavestack {command} {part}=NAME --cfg job\n")
     print(_FLAGS)
 
 

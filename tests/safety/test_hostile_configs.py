@@ -205,6 +205,20 @@ def test_flags_that_replace_the_config_or_read_pickles_are_gone(
         run(["train", *words])
 
 
+def test_target_of_a_command_comes_from_the_command_line_alone(
+    untouched: Path, tmp_path: Path
+) -> None:
+    text = """\
+        # @package _global_
+        target: os.system
+        arguments: {command: touch written}
+        input: [1]
+        """
+    folder = write(tmp_path / "stranger", {"model/evil.yaml": text})
+    # conf/rf.yaml merges its own (empty) target after any part.
+    assert "must be given" in refused(["rf", "model=evil", "--config-dir", str(folder)])
+
+
 @pytest.mark.parametrize("word", ["+hydra.sweeper.params.recipe=evil", "hydra.sweeper.params={}"])
 def test_sweeper_params_bring_no_recipes(word: str, untouched: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "stranger", HOSTILE_RECIPES["callbacks"])

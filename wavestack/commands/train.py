@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ CHANGEABLE = (
     *("trainer.val_every_steps", "trainer.sample_every_steps", "trainer.checkpoint_every_steps"),
     *("trainer.log_every_steps", "data.num_workers", "data.source.root"),
 )
+
+
+# A sweep: a,b or choice(a,b) or glob(*).
+_SWEEP = re.compile(r"[,(]")
 
 
 def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
@@ -37,24 +42,28 @@ def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
         return overrides + [f"{key}={value}" for key, value in extra.items() if key not in words]
     if not words.keys() & {"recipe", "name"}:
         overrides = [*overrides, "name=unnamed"]
-    if words.get("debug") == "smoke" and "," not in words.get("recipe", ""):
-        overrides = overrides + _smoke_data(overrides, config_dir)
+    if words.get("debug") == "smoke" and not _SWEEP.search(words.get("recipe", "")):
+        from wavestack.config import compose_with_hydra
+
+        source = _smoke_source(compose_with_hydra("train", overrides, config_dir))
+        if source is not None:
+            # A config can add and change keys but not exchange an object for one with other
+            # arguments, so this takes Hydra's delete and add.
+            pairs = ",".join(f"{key}:{_word(value)}" for key, value in source.items())
+            overrides = [*overrides, "~data.source", f"+data.source={{{pairs}}}"]
     return overrides
 
 
-def _smoke_data(overrides: list[str], config_dir: Path | None) -> list[str]:
-    """Overrides that put synthetic recordings in the place of a recipe's own data.
+def _word(value: Any) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
-    A config can add and change keys but not exchange an object for one with other arguments, so
-    this is done with Hydra's delete and add.
-    """
-    from wavestack.config import compose_with_hydra
 
-    cfg = compose_with_hydra("train", overrides, config_dir)
+def _smoke_source(cfg: DictConfig) -> dict[str, Any] | None:
+    """Synthetic recordings of the form of a config's own data, or None for other kinds of data."""
     if OmegaConf.select(cfg, "data._target_") != "wavestack.data.AudioData":
-        return []
+        return None
     labels = OmegaConf.select(cfg, "model.num_labels", default=None) or []
-    source = {
+    source: dict[str, Any] = {
         "_target_": "wavestack.data.SyntheticAudio",
         "sample_rate": cfg.data.source.sample_rate,
         "num_train": 8,
@@ -64,9 +73,8 @@ def _smoke_data(overrides: list[str], config_dir: Path | None) -> list[str]:
         "max_seconds": 0.3,
     }
     if labels and list(labels) != [6]:  # six are its own: a pluck and five vowels
-        source["label_sizes"] = f"[{','.join(str(size) for size in labels)}]"
-    pairs = ",".join(f"{key}:{value}" for key, value in source.items())
-    return ["~data.source", f"+data.source={{{pairs}}}"]
+        source["label_sizes"] = list(labels)
+    return source
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -77,6 +85,12 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     run_dir = Path(settings.runtime.output_dir)
     if cfg.resume is not None:
         cfg = resumed_config(Path(cfg.resume), list(settings.overrides.task))
+
+    if settings.runtime.choices.get("debug") == "smoke":
+        # In a sweep over recipes each job gets its own; otherwise `prepare` did it already.
+        source = _smoke_source(cfg)
+        if source is not None:
+            cfg.data.source = source
 
     from wavestack.training import train
 
