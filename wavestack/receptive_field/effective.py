@@ -167,7 +167,10 @@ def effective_receptive_field(
             "the gradient is zero everywhere: this output does not move with the input"
         )
     names = tuple(axes[d] for d in dims) if axes else _AXIS_NAMES[len(probe.shape)]
-    theoretical = {n: float(report.axes[n].size) for n in names} if report is not None else {}
+    theoretical = {}
+    if report is not None:
+        stated = {n: report.axes[n].size for n in names if n in report.axes}
+        theoretical = {n: float(size) for n, size in stated.items() if size is not None}
     position = tuple(index[d] for d in sorted(index))
     return EffectiveField(names, mass / mass.sum(), position, theoretical, count)
 

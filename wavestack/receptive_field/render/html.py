@@ -18,6 +18,8 @@ from wavestack.receptive_field.render.words import (
     global_lines,
     headline,
     share,
+    unknown_places,
+    warning_lines,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def _data(report: Report, effective: EffectiveField | None) -> dict[str, Any]:
             for name, value, note in facts(report, effective)
         ],
         "globals": global_lines(report),
+        "warnings": warning_lines(report),
+        "unknown": unknown_places(report),
         "axes_rows": [[_typeset(cell) for cell in row] for row in _axes_rows(report)],
         "tree": tree,
         "funnel": None if tree else funnel(report),

@@ -16,43 +16,50 @@ MOST_CELLS = 400
 
 def planes(report: Report, effective: EffectiveField | None = None) -> dict[str, Any] | None:
     """The coverage map and, where given, the effective field; None for signals."""
-    area = report.area
-    if area is None:
+    names = list(report.axes)[-2:]
+    if len(names) < 2:
         return None
-    axes = [report.axes[name] for name in area.axes]
-    output = [axis.output_size // 2 for axis in axes]
-    if effective is not None and len(effective.output_index) >= 2:
-        output = list(effective.output_index[-2:])
-    size = list(area.mask.shape)
-    start = [
-        field_start(axis, o, fallback)
-        for axis, o, fallback in zip(axes, output, area.start, strict=True)
-    ]
+    frame = {"start": [0, 0], "size": [report.axes[name].input_size for name in names]}
+    coverage = _coverage(report)
+    heat = _heat(report, effective, coverage or frame, names)
+    if coverage is None and heat is None:
+        return None
+    return {"frame": frame, "coverage": coverage, "effective": heat}
+
+
+def _coverage(report: Report) -> dict[str, Any] | None:
+    area = report.area
+    if area is None or any(report.axes[name].local_size is None for name in area.axes):
+        return None
     cells, factor = pooled(area.mask.astype(np.float64), MOST_CELLS)
     # Full and empty stay what they are; everything between is visible as such.
     shades = np.where(cells >= 1, 255, np.where(cells <= 0, 0, np.clip(cells * 255, 1, 254)))
-    coverage = {
+    start, size = list(area.start), list(area.mask.shape)
+    return {
         "start": start,
         "size": size,
         "shape": list(cells.shape),
         "factor": factor,
         "used": area.used,
         "box": area.box,
-        "centre": [a + (s - 1) // 2 for a, s in zip(start, size, strict=True)],
+        "centre": _centre(start, size),
         "data": packed(shades),
     }
-    frame = {"start": [0, 0], "size": [axis.input_size for axis in axes]}
-    return {"frame": frame, "coverage": coverage, "effective": _heat(effective, coverage)}
 
 
-def field_start(axis: Axis, output: int, fallback: int) -> int:
-    """First input index of an output's field, unclipped."""
+def field_of(axis: Axis, output: int) -> tuple[int, int] | None:
+    """(first input index, extent) of one output's field, unclipped; None without a pattern."""
     if axis.jump is None or not axis.period or not axis.phases:
-        return fallback
+        return None
     phase = axis.phases[output % axis.period]
     if phase.start is None:
-        return fallback
-    return phase.start + int((output // axis.period) * axis.period * axis.jump)
+        return None
+    cycle = (output // axis.period) * axis.period
+    return phase.start + int(cycle * axis.jump), phase.size
+
+
+def _centre(start: list[int], size: list[int]) -> list[int]:
+    return [a + (s - 1) // 2 for a, s in zip(start, size, strict=True)]
 
 
 def pooled(values: np.ndarray, most: int) -> tuple[np.ndarray, int]:
@@ -74,26 +81,39 @@ def packed(values: np.ndarray) -> str:
     return base64.b64encode(values.astype(np.uint8).tobytes()).decode("ascii")
 
 
-def _heat(effective: EffectiveField | None, coverage: dict[str, Any]) -> dict[str, Any] | None:
+def _heat(
+    report: Report,
+    effective: EffectiveField | None,
+    window: dict[str, Any],
+    names: list[str],
+) -> dict[str, Any] | None:
     if effective is None or effective.magnitude.ndim < 2:
         return None
-    names = effective.axes[-2:]
     plane = effective.magnitude.sum(axis=tuple(range(effective.magnitude.ndim - 2)))
     cells, factor = pooled(plane, MOST_CELLS)
     widths = []
-    for name in names:
+    for name in effective.axes[-2:]:
         row = {}
         for mass in (0.5, 0.95):
             first, last = effective.interval(name, mass)
             row[str(mass)] = {"first": first, "width": last - first + 1}
         widths.append(row)
+    field = None
+    if len(effective.output_index) >= 2:
+        fields = [
+            field_of(report.axes[name], output)
+            for name, output in zip(names, effective.output_index[-2:], strict=True)
+        ]
+        known = [found for found in fields if found is not None]
+        if len(known) == 2:
+            field = {"start": [f[0] for f in known], "size": [f[1] for f in known]}
     return {
         "start": [0, 0],
         "shape": list(cells.shape),
         "factor": factor,
-        "centre": coverage["centre"],
-        "window": {"start": coverage["start"], "size": coverage["size"]},
-        "field": {"start": coverage["start"], "size": coverage["size"]},
+        "centre": _centre(**(field or {"start": [0, 0], "size": list(plane.shape)})),
+        "window": {"start": window["start"], "size": window["size"]},
+        "field": field,
         "widths": widths,
         "examples": effective.num_examples,
         "data": packed(np.round(np.sqrt(cells / cells.max()) * 255)),

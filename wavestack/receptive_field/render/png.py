@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavestack.receptive_field.render.plane import field_start
 from wavestack.receptive_field.render.tree import dilation_tree, funnel
 from wavestack.receptive_field.render.words import headline, seconds, share, unit
 
@@ -149,10 +148,7 @@ def _plane(where: Axes, report: Report) -> None:
     area = report.area
     assert area is not None
     axes = [report.axes[name] for name in area.axes]
-    row, col = (
-        field_start(axis, axis.output_size // 2, fallback)
-        for axis, fallback in zip(axes, area.start, strict=True)
-    )
+    row, col = area.start
     rows, cols = area.mask.shape
     colours = LinearSegmentedColormap.from_list("used", ["#eceae5", ACCENT])
     extent = (col, col + cols, row + rows, row)

@@ -16,6 +16,8 @@ from wavestack.receptive_field.render.words import (
     seconds,
     share,
     unit,
+    unknown_places,
+    warning_lines,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def renderables(report: Report, effective: EffectiveField | None = None) -> list
     ]
     if len(report.inputs) > 1:
         parts.append(_inputs_table(report))
-    if report.area is not None and report.area.coverage < 1:
+    stated = all(axis.local_size is not None for axis in report.axes.values())
+    if report.area is not None and stated and report.area.coverage < 1:
         area = report.area
         parts.append(
             Text(
@@ -77,10 +80,9 @@ def renderables(report: Report, effective: EffectiveField | None = None) -> list
     if effective is not None:
         parts.append(_effective_table(report, effective))
     parts += [Text(f"global   {line}", style="magenta") for line in global_lines(report)]
-    for module, operator in report.unknown:
-        where = f" in {module}" if module else ""
-        parts.append(Text(f"unknown  {operator}{where} has no rule", style="red"))
-    parts += [Text(f"warning  {text}", style="yellow") for text in report.warnings]
+    for operator, places in unknown_places(report).items():
+        parts.append(Text(f"unknown  {operator} has no rule ({places})", style="red"))
+    parts += [Text(f"warning  {text}", style="yellow") for text in warning_lines(report)]
     if report.layers:
         parts.append(layer_table(report))
     return parts

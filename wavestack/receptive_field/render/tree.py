@@ -35,6 +35,7 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
     if not chain or not _agrees(chain, report, axis):
         return None
     causal = report.is_causal
+    one_kernel = len({window.kernel for _, window in chain}) == 1
     levels, size, start = [], 1, 0
     jump = Fraction(1)
     for row, window in chain:
@@ -45,7 +46,7 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
         levels.append(
             {
                 "name": row.name or row.operator,
-                "label": _label(window),
+                "label": _label(window, one_kernel),
                 "period": 1,
                 "shift": window.stride,
                 "offsets": [[first + window.dilation * tap for tap in range(window.kernel)]],
@@ -124,10 +125,12 @@ def _agrees(chain: list[tuple[LayerRow, Window]], report: Report, axis: Axis) ->
     return True
 
 
-def _label(window: Window) -> str:
+def _label(window: Window, one_kernel: bool) -> str:
     if window.stride > 1:
-        return f"stride {window.stride}"
-    return f"dilation {window.dilation}" if window.dilation > 1 else f"kernel {window.kernel}"
+        return f"k {window.kernel}, stride {window.stride}"
+    if one_kernel:
+        return f"dilation {window.dilation}"
+    return f"k {window.kernel}, d {window.dilation}"
 
 
 def _profile(effective: EffectiveField | None, axis: Axis, anchor: float) -> dict[str, Any] | None:

@@ -94,7 +94,7 @@ def headline(report: Report) -> str:
     if not axes:
         return "No axis of the input can be followed to this output"
     if any(axis.size is None and axis.local_size is None for axis in axes):
-        return "This output cannot be stated: an operator on its way has no rule"
+        return "What this output sees cannot be stated: an operator on its way has no rule"
     if any(axis.is_global for axis in axes):
         return f"This output sees the whole input{_local_part(report, axes)}"
     return f"This output sees {extent(report, axes, 'size')}{_side(report)}"
@@ -158,6 +158,29 @@ def global_lines(report: Report) -> list[str]:
     ]
 
 
+def warning_lines(report: Report) -> list[str]:
+    """The warnings, one that holds for several axes said once: 'H and W: ...'."""
+    merged: dict[str, list[str]] = {}
+    for warning in report.warnings:
+        axis, colon, text = warning.partition(": ")
+        if colon and axis in report.axes:
+            merged.setdefault(text, []).append(axis)
+        else:
+            merged.setdefault(warning, [])
+    return [f"{' and '.join(axes)}: {text}" if axes else text for text, axes in merged.items()]
+
+
+def unknown_places(report: Report) -> dict[str, str]:
+    """Per operator without a rule, where it stands: the first module, and how many more."""
+    places: dict[str, list[str]] = {}
+    for module, operator in report.unknown:
+        places.setdefault(operator, []).append(module or "the model itself")
+    return {
+        operator: modules[0] + (f" and {len(modules) - 1} more" if len(modules) > 1 else "")
+        for operator, modules in places.items()
+    }
+
+
 def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple[str, str, str]]:
     """The figures worth a large type, as (name, value, note)."""
     axes = list(report.axes.values())
@@ -168,7 +191,8 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
         note = _extent_note(report, axes, "local_size")
         rows.append(("Convolutions alone", _each(axes, "local_size"), note))
     area = report.area
-    if area is not None and area.coverage < 1:
+    stated = all(axis.local_size is not None for axis in axes)
+    if area is not None and stated and area.coverage < 1:
         rows.append(
             ("Pixels used", share(area.coverage), f"{count(area.used)} of {count(area.box)}")
         )
@@ -176,8 +200,9 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
         coverage = math.prod(axis.coverage for axis in axes)
         holes = "no holes" if coverage == 1 else f"{_each(axes, 'used')} positions used"
         rows.append(("Coverage", share(coverage), holes))
-    jump = _each(axes, "jump", missing="none")
-    rows.append(("Jump", jump, rate_note(report, axes[-1])))
+    if stated:
+        jump = _each(axes, "jump", missing="none")
+        rows.append(("Jump", jump, rate_note(report, axes[-1])))
     time = report.axes.get("T")
     if time is not None and time.lookahead is not None:
         note = "causal: no later position is read"
@@ -210,7 +235,9 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
 def _each(axes: list[Axis], figure: str, missing: str = "unknown") -> str:
     values = [getattr(axis, figure) for axis in axes]
     texts = [missing if value is None else count(value) for value in values]
-    return texts[0] if len(axes) == 1 or not any(texts) else TIMES.join(texts)
+    if len(axes) == 1 or set(texts) <= {missing}:
+        return texts[0]
+    return TIMES.join(texts)
 
 
 def _extent_note(report: Report, axes: list[Axis], figure: str) -> str:

@@ -7,13 +7,14 @@ function setUpHead() {
     `<div class="fact"><div class="name">${escape(f.name)}</div><div class="value">${escape(f.value)}</div><div class="note">${escape(f.note)}</div></div>`).join("");
   const notes = [];
   if (REPORT.unknown.length)
-    notes.push(`<div class="note-line unknown"><b>Unknown</b>${REPORT.unknown.map((u) => `<code>${escape(u.operator)}</code>${u.module ? ` in ${escape(u.module)}` : ""}`).join(", ")}: no rule, so nothing is claimed beyond it</div>`);
+    for (const [operator, places] of Object.entries(DATA.unknown))
+      notes.push(`<div class="note-line unknown"><b>Unknown</b><code>${escape(operator)}</code> has no rule, so nothing is claimed beyond it (${escape(places)})</div>`);
   if (DATA.globals.length) {
     const line = DATA.globals[0];
     notes.push(DATA.globals.length === 1 ? `<div class="note-line global"><b>Global</b>${escape(line)}</div>`
       : `<details class="note-line global"><summary><b>Global</b>${DATA.globals.length} operators join whole axes: ${escape(line)}, …</summary><ul>${DATA.globals.map((g) => `<li>${escape(g)}</li>`).join("")}</ul></details>`);
   }
-  for (const text of REPORT.warnings) notes.push(`<div class="note-line"><b>Note</b>${escape(text)}</div>`);
+  for (const text of DATA.warnings) notes.push(`<div class="note-line"><b>Note</b>${escape(text)}</div>`);
   $("notes").hidden = !notes.length;
   $("notes").innerHTML = notes.join("");
 }

@@ -52,16 +52,24 @@ function setUpCoverage(map, frame) {
     ctx.fillRect(place.x(map.start[1]), place.y(map.start[0]), map.size[1] * place.scale, map.size[0] * place.scale);
     const cell = place.scale * factor, gap = cell >= 7 ? 1 : 0;
     ctx.fillStyle = css("--accent");
-    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) {
-      const v = values[r * cols + c];
-      if (!v) continue;
-      ctx.globalAlpha = 0.15 + 0.75 * (v / 255);
-      const px = place.x(map.start[1] + c * factor), py = place.y(map.start[0] + r * factor);
-      ctx.fillRect(px + gap / 2, py + gap / 2, cell - gap + (gap ? 0 : 0.4), cell - gap + (gap ? 0 : 0.4));
+    if (gap) {
+      ctx.globalAlpha = 0.8;
+      values.forEach((v, i) => {
+        if (v) ctx.fillRect(place.x(map.start[1] + i % cols) + gap / 2, place.y(map.start[0] + Math.floor(i / cols)) + gap / 2, cell - gap, cell - gap);
+      });
+    } else {   // small cells as one picture, so that no seams show
+      const picture = new OffscreenCanvas(cols, rows), inner = picture.getContext("2d");
+      inner.fillStyle = css("--accent");
+      inner.fillRect(0, 0, cols, rows);
+      const pixels = inner.getImageData(0, 0, cols, rows);
+      values.forEach((v, i) => { pixels.data[4 * i + 3] = v ? 25 + v * 0.7 : 0; });
+      inner.putImageData(pixels, 0, 0);
+      ctx.imageSmoothingEnabled = cell < 1;
+      ctx.drawImage(picture, place.x(map.start[1]), place.y(map.start[0]), cols * cell, rows * cell);
     }
     ctx.globalAlpha = 1;
     outline(ctx, place, map.start, map.size, css("--accent"), false);
-    if (!place.cropped) outline(ctx, place, frame.start, frame.size, css("--soft"), true);
+    if (!place.cropped) outline(ctx, place, frame.start, frame.size, css("--ink"), true);
     ctx.fillStyle = css("--output");
     ctx.beginPath();
     ctx.arc(place.x(centre[1] + 0.5), place.y(centre[0] + 0.5), Math.max(3.5, Math.min(6, place.scale * 0.4)), 0, 7);
@@ -116,7 +124,7 @@ function setUpHeat(map, frame) {
     inner.putImageData(pixels, 0, 0);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(picture, place.x(map.start[1]), place.y(map.start[0]), cols * map.factor * place.scale, rows * map.factor * place.scale);
-    outline(ctx, place, frame.start, frame.size, css("--soft"), true);
+    outline(ctx, place, frame.start, frame.size, css("--ink"), true);
     outline(ctx, place, [h.first, w.first], [h.width, w.width], css("--output"), false);
     if (map.field) outline(ctx, place, map.field.start, map.field.size, css("--accent"), false);
   });

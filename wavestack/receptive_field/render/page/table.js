@@ -72,7 +72,7 @@ function setUpTable() {
     if (sorted !== null || wanted) {
       const key = COLUMNS[sorted ?? 0][2];
       const list = rows.filter((r) => r.name.toLowerCase().includes(wanted));
-      list.sort((a, b) => { const p = key(a), q = key(b); return (p < q ? -1 : p > q ? 1 : a.order - b.order) * (rising ? 1 : -1); });
+      list.sort((a, b) => { const p = key(a), q = key(b); return (p < q ? -1 : p > q ? 1 : 0) * (rising ? 1 : -1) || a.order - b.order; });
       return list.map((r) => `<tr><td><span class="mono">${escape(r.name || "(model)")}</span></td>${cells(r)}</tr>`).join("");
     }
     const out = [];
@@ -83,15 +83,12 @@ function setUpTable() {
           out.push(`<tr><td ${pad}><span class="leaf mono">${escape(child.name)}</span></td>${cells(child.row)}</tr>`);
           continue;
         }
-        const last = child.leaves[child.leaves.length - 1];
-        const summary = child.open ? `<td></td><td></td><td></td><td></td>` : figures(last);
+        const last = child.row || child.leaves[child.leaves.length - 1];
+        const summary = child.open && !child.row ? `<td></td><td></td><td></td><td></td>` : figures(last);
         out.push(`<tr class="group${child.open ? " open" : ""}" data-path="${escape(child.path)}"><td ${pad} tabindex="0"><span class="twist"></span><span class="mono">${escape(child.name)}</span></td>`
           + `<td class="left dim">${child.row ? escape(child.row.operator) : `${child.leaves.length} layer${child.leaves.length === 1 ? "" : "s"}`}</td><td></td><td></td><td></td>${summary}<td class="dim">${last.output_shape.join(" × ")}</td>`
           + `<td>${child.params ? large(child.params) : ""}</td><td>${child.macs ? large(child.macs) : ""}</td></tr>`);
-        if (child.open) {
-          if (child.row) out.push(`<tr><td style="padding-left:${(depth + 1) * 18 + 10}px"><span class="leaf mono dim">itself</span></td>${cells(child.row)}</tr>`);
-          walk(child, depth + 1);
-        }
+        if (child.open) walk(child, depth + 1);
       }
     };
     walk(root, 0);

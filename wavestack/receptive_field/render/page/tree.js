@@ -37,7 +37,7 @@ function setUpTree() {
   setView(0);
   const LEFT = 92, RIGHT = 22, TOP = 22, BOTTOM = 34;
   const gap = Math.max(26, Math.min(58, 520 / top));
-  const profile = tree.profile, extra = profile ? 120 : 0;
+  const profile = tree.profile, extra = profile ? 132 : 0;
   const x = (value, width) => LEFT + ((value - view[0]) / (view[1] - view[0])) * (width - LEFT - RIGHT);
   const y = (level) => TOP + (top - level) * gap;
 
@@ -99,10 +99,10 @@ function setUpTree() {
     const level = picked ? picked.level : top, start = picked ? picked.position : focus;
     const path = trace(level, start);
     for (let l = level; l > 0; l--) {   // the path itself
-      const crowd = path[l].length * (density * jumps[l] < 2 ? 1 : 0.6);
+      const crowd = path[l].length, apart = density * jumps[l] * (path[l][crowd - 1] - path[l][0]) / Math.max(1, crowd - 1);
       ctx.strokeStyle = accent;
       ctx.lineWidth = crowd > 300 ? 0.5 : crowd > 60 ? 0.8 : 1.3;
-      ctx.globalAlpha = crowd > 300 ? 0.35 : crowd > 60 ? 0.55 : 0.9;
+      ctx.globalAlpha = crowd < 3 || apart > 12 ? 0.9 : Math.max(0.11, Math.min(0.9, 0.11 + apart * 0.12));
       lines(ctx, l, path[l], width);
       ctx.globalAlpha = 1;
     }
@@ -124,7 +124,7 @@ function setUpTree() {
     drawScale(ctx, width, y(0) + 14);
     if (profile) drawProfile(ctx, width, y(0) + BOTTOM + 8);
     const inputs = path[0].length, a = path[0][0], b = path[0][inputs - 1];
-    const where = level === top ? "The output" : `<b>${escape(levels[level - 1].name)}</b>`;
+    const where = level === top ? "The output" : level ? `<b>${escape(levels[level - 1].name)}</b>` : "";
     $("tree-readout").innerHTML = level === 0 ? `<b>Input</b> ${place(start)}`
       : `${where} at <b>${place(at(level, start))}</b> reads <b>${number(inputs)}</b> ${inputs === 1 ? tree.unit : tree.unit + "s"}`
       + ` from <b>${place(a)}</b> to <b>${place(b)}</b>`
@@ -152,15 +152,18 @@ function setUpTree() {
     }
   }
   function drawProfile(ctx, width, top_) {
-    const values = profile.values, peak = Math.max(...values), tall = 78, base = top_ + tall + 16;
+    const values = profile.values, peak = Math.max(...values), tall = 74, base = top_ + tall + 34;
     const shift = present - profile.position;   // the same output, in the tree's coordinates
     ctx.save();
     ctx.beginPath();
-    ctx.rect(LEFT - 8, top_, width - LEFT - RIGHT + 18, tall + 30);
+    ctx.rect(LEFT - 8, top_, width - LEFT - RIGHT + 18, tall + 50);
     ctx.clip();
     ctx.beginPath();
     ctx.moveTo(x(profile.first + shift, width), base);
-    values.forEach((v, i) => ctx.lineTo(x(profile.first + i * profile.step + shift, width), base - (v / peak) * tall));
+    values.forEach((v, i) => {
+      for (const edge of [-0.5, 0.5])
+        ctx.lineTo(x(profile.first + (i + edge) * profile.step + shift, width), base - (v / peak) * tall);
+    });
     ctx.lineTo(x(profile.first + (values.length - 1) * profile.step + shift, width), base);
     ctx.closePath();
     ctx.fillStyle = css("--accent-soft");
@@ -173,8 +176,10 @@ function setUpTree() {
     ctx.textAlign = "left";
     profile.widths.forEach(({ mass, first, last }, i) => {
       const a = Math.max(LEFT, x(first + shift, width)), b = Math.min(width - RIGHT, x(last + shift, width));
-      ctx.fillStyle = css(i ? "--faint" : "--soft");
-      ctx.fillRect(a, top_ + 2 + i * 6, Math.max(1, b - a), 1.5);
+      ctx.fillStyle = css("--soft");
+      ctx.fillRect(a, top_ + 6 + i * 13, Math.max(1, b - a), 1.5);
+      ctx.textAlign = a - LEFT > 40 ? "right" : "left";
+      ctx.fillText(`${mass * 100} %`, a - LEFT > 40 ? a - 6 : b + 6, top_ + 7 + i * 13);
     });
     ctx.fillStyle = css("--soft");
     ctx.textAlign = "right";
