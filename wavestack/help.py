@@ -81,7 +81,7 @@ def read_command(text: str) -> tuple[list[str], list[str], list[str]]:
         elif section == "defaults" and (found := _GROUP_LINE.match(line)):
             groups.append(found.group(1))
         elif section == "keys":
-            keys.append(line)
+            keys.append(line.replace("${hydra:runtime.choices.recipe}", "(the recipe's)"))
     while keys and not keys[-1].strip():
         keys.pop()
     return lead, groups, keys
