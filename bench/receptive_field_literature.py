@@ -137,8 +137,9 @@ def vision(name: str) -> Callable[[], nn.Module]:
 
 
 def wav2vec2() -> nn.Module:
-    """The convolutional front end of wav2vec 2.0 base."""
-    return torchaudio.models.wav2vec2_base().feature_extractor
+    """The convolutional layers in front of wav2vec 2.0 base."""
+    layers = [(10, 5), *[(3, 2)] * 4, *[(2, 2)] * 2]
+    return nn.Sequential(*(nn.Conv1d(1, 1, k, stride) for k, stride in layers))
 
 
 def conv_tasnet() -> nn.Module:
@@ -165,7 +166,7 @@ CASES = [
     Case("TCN (k 3, 2 levels)", "Bai et al. 2018", None, lambda: TCN(3, 2), (1, 1, 99)),
     Case("TCN (k 8, 8 levels)", "Bai et al. 2018", None, lambda: TCN(8, 8), (1, 1, 4000)),
     Case("NAM A2 full, 23 layers", "neural-amp-modeler", 6347, NAM, (1, 2, 8000)),
-    Case("wav2vec 2.0 front end", "Baevski et al. 2020", 400, wav2vec2, (1, 16000)),
+    Case("wav2vec 2.0 front end", "Baevski et al. 2020", 400, wav2vec2, (1, 1, 16000)),
     Case("Conv-TasNet separator (X 8, R 3)", "Luo 2019, table II", 1531, conv_tasnet, (1, 4, 4000)),
     Case("context module", "Yu and Koltun 2016, table 1", 67, context_module, SMALL),
     Case("its front end, dilated VGG-16", "fyu/dilation", 380, dilation_front_end, LARGE),

@@ -42,7 +42,7 @@ def _coverage(report: Report) -> dict[str, Any] | None:
         "factor": factor,
         "used": area.used,
         "box": area.box,
-        "centre": _centre(start, size),
+        "centre": _own_position(report, area.axes, start, size),
         "data": packed(shades),
     }
 
@@ -56,6 +56,26 @@ def field_of(axis: Axis, output: int) -> tuple[int, int] | None:
         return None
     cycle = (output // axis.period) * axis.period
     return phase.start + int(cycle * axis.jump), phase.size
+
+
+def _own_position(
+    report: Report, names: tuple[str, str], start: list[int], size: list[int]
+) -> list[int]:
+    """Where the output that the plane belongs to lies in the image.
+
+    With padding that is its index times the jump; without, the middle of its field.
+    """
+    centre = _centre(start, size)
+    for dim, name in enumerate(names):
+        axis = report.axes[name]
+        if axis.jump is None or not axis.period or axis.start is None or axis.start >= 0:
+            continue
+        largest = max(range(axis.period), key=lambda phase: axis.phases[phase].size)
+        output = axis.output_size // 2 // axis.period * axis.period + largest
+        field = field_of(axis, output)
+        if field is not None and field[0] == start[dim]:
+            centre[dim] = int(output * axis.jump)
+    return centre
 
 
 def _centre(start: list[int], size: list[int]) -> list[int]:

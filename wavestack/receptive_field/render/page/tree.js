@@ -24,6 +24,7 @@ function setUpTree() {
     }
     return path;
   };
+  const widest = levels.map((l) => Math.max(...l.offsets.flat()) - Math.min(...l.offsets.flat()));
   const focus = tree.focus, home = trace(top, focus);
   const low = home[0][0], high = home[0][home[0].length - 1], span = Math.max(1, high - low);
   const present = at(top, focus);
@@ -31,7 +32,7 @@ function setUpTree() {
   let view = null, picked = null;
   const setView = (zoom) => {
     const full = span + 2 * margin, wide = full * (Math.min(1, 24 / full) ** zoom);
-    const anchor = tree.causal ? high + margin : (low + high) / 2 + wide / 2;
+    const anchor = tree.causal ? high + margin * (wide / full) : (low + high) / 2 + wide / 2;
     view = [anchor - wide, anchor];
   };
   setView(0);
@@ -87,7 +88,7 @@ function setUpTree() {
         continue;
       }
       const items = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-      if (l > 0 && apart >= 9) {
+      if (l > 0 && apart >= 9 && widest[l - 1] * jumps[l - 1] < (view[1] - view[0]) / 2) {
         ctx.lineWidth = 0.6;
         ctx.globalAlpha = 0.55;
         lines(ctx, l, items, width);
@@ -159,12 +160,12 @@ function setUpTree() {
     ctx.rect(LEFT - 8, top_, width - LEFT - RIGHT + 18, tall + 50);
     ctx.clip();
     ctx.beginPath();
-    ctx.moveTo(x(profile.first + shift, width), base);
+    ctx.moveTo(x(profile.first - 0.5 * profile.step + shift, width), base);
     values.forEach((v, i) => {
       for (const edge of [-0.5, 0.5])
         ctx.lineTo(x(profile.first + (i + edge) * profile.step + shift, width), base - (v / peak) * tall);
     });
-    ctx.lineTo(x(profile.first + (values.length - 1) * profile.step + shift, width), base);
+    ctx.lineTo(x(profile.first + (values.length - 0.5) * profile.step + shift, width), base);
     ctx.closePath();
     ctx.fillStyle = css("--accent-soft");
     ctx.fill();
