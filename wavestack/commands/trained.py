@@ -158,8 +158,9 @@ def write_audio(file: Path, waveform: np.ndarray, sample_rate: int) -> None:
     if kind not in ("wav", "flac", "ogg"):
         raise UserError(f"out={file}: must end in .wav, .flac or .ogg")
     content = io.BytesIO()
-    limit = 1 - 2**-15  # 16-bit audio has no +1
-    soundfile.write(content, waveform.clip(-1, limit), sample_rate, format=kind.upper())
+    # Rounded here, because the formats round floats differently; 16-bit audio has no +1.
+    numbers = (waveform * 2**15).round().clip(-(2**15), 2**15 - 1).astype(np.int16)
+    soundfile.write(content, numbers, sample_rate, format=kind.upper())
     atomic_write(file, lambda target: target.write(content.getvalue()) and None)
 
 
