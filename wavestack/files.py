@@ -18,7 +18,7 @@ from wavestack.errors import UserError
 PARTIAL_SUFFIX = ".partial"
 
 
-def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that its name only ever points at complete content.
 
     The content goes to a hidden neighbour first, is flushed to the disk and then renamed; the
@@ -44,7 +44,7 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
     _sync_folder(path.parent)
 
 
-def write_with_hash(path: Path, write: Callable[[BinaryIO], None]) -> str:
+def write_with_hash(path: Path, write: Callable[[BinaryIO], object]) -> str:
     """Like `atomic_write`, and keep `PATH.sha256` in step with it whenever the process dies.
 
     Two files cannot be renamed at once. So the hash file first names both the old and the new

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wavestack.tasks.base import Batch, Task
 
@@ -32,7 +33,7 @@ class AutoregressiveAudioTask(Task):
         """Samples whose prediction counts."""
         return int(batch["mask"].sum())
 
-    def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """Nats of all samples that count."""
         waveform = batch["waveform"]
         distribution = model.distribution

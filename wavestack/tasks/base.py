@@ -73,7 +73,7 @@ class Task(pl.LightningModule, ABC):
         """How many elements of the batch count in the loss."""
 
     @abstractmethod
-    def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """The sum of the losses of the elements that count, a scalar."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -126,7 +126,8 @@ class Task(pl.LightningModule, ABC):
         # One group: parameters are whole during a step, gradients, optimizer states and averages
         # never are. Groups by block would need every block to be called as a module, which a stack
         # that adds all its skips in one product does not do.
-        fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
+        mesh: Any = self.device_mesh
+        fully_shard(self.model, mesh=mesh["data_parallel"])
 
 
 def _mix(*numbers: int) -> int:

@@ -78,7 +78,7 @@ class CheckpointFolder:
         if best_value is not None:
             record = {"checkpoint": path.name, "step": step, "value": best_value}
             text = (json.dumps(record) + "\n").encode()
-            atomic_write(self.folder / "best.json", lambda file: file.write(text) and None)
+            atomic_write(self.folder / "best.json", lambda file: file.write(text))
         self._prune()
         return path
 

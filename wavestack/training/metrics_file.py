@@ -35,7 +35,7 @@ class MetricsFile:
         writer = csv.DictWriter(buffer, self.columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        atomic_write(path, lambda file: file.write(buffer.getvalue().encode()) and None)
+        atomic_write(path, lambda file: file.write(buffer.getvalue().encode()))
 
     def append(self, step: int, figures: dict[str, float]) -> None:
         """Adds a row; figures that are missing stay empty.

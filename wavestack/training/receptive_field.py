@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
 
 from wavestack.errors import UserError
 from wavestack.training.run import TrainingRun
@@ -36,7 +35,7 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
     return int(size) if size is not None and math.isfinite(size) else None
 
 
-def example_input(model: nn.Module, num_samples: int = 4096) -> dict[str, torch.Tensor]:
+def example_input(model: Any, num_samples: int = 4096) -> dict[str, torch.Tensor]:
     """Silence, with labels and features where the model wants them."""
     hop_length = getattr(model, "hop_length", None) or 1
     frames = -(-num_samples // hop_length)

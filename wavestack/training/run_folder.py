@@ -56,7 +56,7 @@ class RunFolder:
         cfg = cfg.copy()
         cfg.resume = None  # this folder is what will be resumed, wherever it is moved
         text = OmegaConf.to_yaml(cfg, resolve=True).encode()
-        atomic_write(self.config, lambda file: file.write(text) and None)
+        atomic_write(self.config, lambda file: file.write(text))
 
     def read_config(self) -> DictConfig:
         """The configuration that the run was started with, checked: it may be a stranger's.
@@ -70,4 +70,4 @@ class RunFolder:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes ``content`` as indented JSON, whole or not at all."""
     text = (json.dumps(content, indent=2) + "\n").encode()
-    atomic_write(path, lambda file: file.write(text) and None)
+    atomic_write(path, lambda file: file.write(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -33,7 +34,7 @@ class StepSchedule(LRScheduler):
         """Share of the peak rate used in optimizer step ``step`` (0-based)."""
         return 1.0
 
-    def get_lr(self) -> list[float | object]:
+    def get_lr(self) -> list[float | Tensor]:
         """Rates of the parameter groups for the step that comes next."""
         factor = self.factor(self.last_epoch)
         return [base * factor for base in self.base_lrs]
