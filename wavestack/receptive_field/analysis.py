@@ -139,6 +139,28 @@ class Analysis:
             f"no layer {layer!r} in {type(self.model).__name__}; nearest: {', '.join(close)}"
         )
 
+    def subject_path(self) -> tuple[str | None, list[str]]:
+        """The module whose output is asked about (None: the model), and the way into that output."""
+        if not self.layer:
+            found = _nodes(self.run.outputs)
+            path = next(path for path, index in found if index == self.target.index)
+            return None, path.split(".") if path else []
+        for call in reversed(self.run.calls):
+            if call.name == self.layer:
+                path = _nodes(call.outputs)[0][0]
+                return self.layer, path.split(".") if path else []
+        return None, self.layer.split(".")
+
+    def output_dims(self, item: Input) -> dict[str, int]:
+        """The dimension of the output that is each axis, for those that it still has."""
+        siblings = frozenset(n for _, _, n in item.axes)
+        found = {}
+        for label, _, number in item.axes:
+            place = axis_dimension(self.target, number, siblings)
+            if place is not None:
+                found[label] = place[0]
+        return found
+
     # ---- one axis -------------------------------------------------------------------------------
 
     def ruler(self, run: Traced, item: Input, number: int) -> Ruler:
@@ -372,12 +394,7 @@ class Analysis:
 
     def picked(self, item: Input, index: Index, clipped: bool) -> dict[int, int]:
         """The output dimensions that an index fixes."""
-        siblings = frozenset(n for _, _, n in item.axes)
-        present: dict[str, int] = {}
-        for label, _, number in item.axes:
-            found = axis_dimension(self.target, number, siblings)
-            if found is not None:
-                present[label] = found[0]
+        present = self.output_dims(item)
         if index is None:
             index = {}
         elif isinstance(index, int | np.integer):

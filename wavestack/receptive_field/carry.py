@@ -56,13 +56,40 @@ def outer_axes_of(factors: Factors) -> frozenset[int]:
 
 def pure_trace(factors: Factors, axis: int, siblings: frozenset[int]) -> Trace | None:
     """The trace of an axis in a dimension that carries it whole and no other axis of its input."""
-    carrying = [factor for factor in factors if factor.traces]
-    if len(carrying) != 1 or any(f.size > 1 for f in factors if f is not carrying[0]):
+    single = as_one(factors)
+    if single is None:
         return None
-    traces = dict(carrying[0].traces)
+    traces = dict(single.traces)
     if axis not in traces or any(other in traces for other in siblings if other != axis):
         return None
     return traces[axis] if traces[axis].outer else None
+
+
+def as_one(factors: Factors) -> Factor | None:
+    """A dimension that steps through one carrying factor, as that factor; None where it does more.
+
+    A plain part inside it (the r of a pixel shuffle, the repeats of a repetition) makes the steps smaller.
+    """
+    parts = [factor for factor in factors if factor.size > 1 or factor.traces]
+    if len(parts) > 1:
+        parts = [factor for factor in parts if factor.size > 1]
+    if not parts or not parts[0].traces or any(factor.traces for factor in parts[1:]):
+        return None
+    inner = math.prod(factor.size for factor in parts[1:])
+    if inner == 1:
+        return parts[0]
+    traces = tuple(
+        (
+            axis,
+            Trace(
+                None if trace.jump is None else trace.jump / inner,
+                trace.period * inner,
+                trace.outer,
+            ),
+        )
+        for axis, trace in parts[0].traces
+    )
+    return Factor(parts[0].size * inner, traces)
 
 
 def _mixed(size: int, *lists: Factors) -> Factors:
@@ -91,12 +118,10 @@ def through(factors: Factors, relation: Map, size: int) -> Factors:
     ratio = relation.ratio
     if ratio == 1 and relation.period == 1 and size == old:
         return factors
-    carrying = [factor for factor in factors if factor.traces]
-    if ratio is None or len(carrying) > 1 or any(f.size > 1 for f in factors if not f.traces):
+    single = as_one(factors)
+    if ratio is None or single is None:
         return _mixed(size, factors)
-    traces = tuple(
-        (axis, _step(trace, ratio, relation.period)) for axis, trace in carrying[0].traces
-    )
+    traces = tuple((axis, _step(trace, ratio, relation.period)) for axis, trace in single.traces)
     return (Factor(size, traces),)
 
 
@@ -128,6 +153,9 @@ def join(a: Factors, b: Factors) -> Factors:
     if not axes_of(a):
         return b
     if [f.size for f in a] != [f.size for f in b]:
+        one, other = as_one(a), as_one(b)
+        if one is not None and other is not None and one.size == other.size:
+            return join((one,), (other,))
         return _mixed(math.prod(f.size for f in a), a, b)
     joined = []
     for x, y in zip(a, b, strict=True):

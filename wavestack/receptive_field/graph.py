@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-from wavestack.receptive_field import carry
+from wavestack.receptive_field import carry, sets
 from wavestack.receptive_field.carry import Factors
 from wavestack.receptive_field.relation import IDENTITY, Constant, Global, Map, Sum
 from wavestack.receptive_field.sets import IntSet
+
+# A dimension assembled from more pieces than this is not followed any more.
+_MOST_PIECES = 4096
 
 # How one input dimension is reached: (output dimension, map); -1 where no output dimension matters,
 # a tuple of dimensions for a Sum.
@@ -31,7 +35,8 @@ class Edge:
     dims: tuple[Dim, ...] = ()
     only: tuple[tuple[int, IntSet], ...] = ()
     groups: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] | None = None
-    memo: dict[int, IntSet] = field(default_factory=dict, repr=False)
+    memo: dict[object, list[tuple[IntSet, ...]]] = field(default_factory=dict, repr=False)
+    plan: list[tuple[tuple[int, ...], tuple[int, ...]]] | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -48,6 +53,11 @@ class Node:
         unknown: True where its operator has no rule
         geometry: kernel, stride, dilation per axis of a window operator
         macs: multiply-accumulates that made it
+        note: what later operators should know of it
+        pins: per axis it no longer has, the latest input position that was selected
+        placed: per dimension built piece by piece, the pins of each piece
+        sizes, spans, piece_axes: a dimension that views have merged is asked about piece by piece, so
+            that one axis may leave its borders without running into the next
     """
 
     index: int
@@ -62,14 +72,30 @@ class Node:
     axes: list[frozenset[int]] = field(default_factory=list)
     outer: list[frozenset[int]] = field(default_factory=list)
     note: object = None
+    pins: dict[int, Fraction] = field(default_factory=dict)
+    placed: dict[int, dict[int, dict[int, Fraction]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.axes = [carry.axes_of(factors) for factors in self.factors]
         self.outer = [carry.outer_axes_of(factors) for factors in self.factors]
+        self.sizes: tuple[int, ...] = ()
+        self.spans: list[tuple[int, int]] = []
+        self.piece_axes: list[frozenset[int]] = []
+        sizes: list[int] = []
+        for d, n in enumerate(self.shape):
+            parts = [factor for factor in self.factors[d] if factor.size > 1]
+            if len(parts) < 2 or not self.axes[d]:
+                parts = [carry.Factor(n)]
+                self.piece_axes.append(self.axes[d])
+            else:
+                self.piece_axes += [carry.axes_of((factor,)) for factor in parts]
+            self.spans.append((len(sizes), len(sizes) + len(parts)))
+            sizes += [factor.size for factor in parts]
+        self.sizes = tuple(sizes)
 
     def full(self) -> tuple[IntSet, ...]:
         """The term that holds every position."""
-        return tuple(range(n) for n in self.shape)
+        return tuple(range(n) for n in self.sizes)
 
 
 class Graph:
@@ -105,6 +131,10 @@ class Graph:
             for d, found in enumerate(self._carried(edge, shape)):
                 if found is not None:
                     factors[d] = carry.join(factors[d], found)
+        pins, placed = self._pinned(edges)
+        for d, pieces in placed.items():
+            if not carry.axes_of(factors[d]):
+                factors[d] = _assembled(shape[d], pieces)
         node = Node(
             len(self.nodes),
             operator,
@@ -112,10 +142,38 @@ class Graph:
             edges,
             module,
             factors,
+            pins=pins,
+            placed=placed,
             **extra,  # type: ignore[arg-type]
         )
         self.nodes.append(node)
         return node
+
+    def _pinned(
+        self, edges: list[Edge]
+    ) -> tuple[dict[int, Fraction], dict[int, dict[int, dict[int, Fraction]]]]:
+        """Which input positions were selected on the way, and where the pieces are put together."""
+        pins: dict[int, Fraction] = {}
+        placed: dict[int, dict[int, dict[int, Fraction]]] = {}
+        for edge in edges:
+            source = self.nodes[edge.source]
+            own = dict(source.pins)
+            for i, (reach, relation) in enumerate(edge.dims):
+                single = isinstance(relation, Constant) and len(relation.items) == 1
+                if reach == -1 and single and source.outer[i]:
+                    for axis, trace in _traces(source.factors[i]):
+                        if trace.outer and trace.jump is not None:
+                            own[axis] = relation.items.start * trace.jump  # type: ignore[attr-defined]
+            for axis, position in own.items():
+                pins[axis] = max(position, pins.get(axis, position))
+            for d, allowed in edge.only:
+                if own:
+                    placed.setdefault(d, {})[sets.first(allowed)] = own
+            if not edge.only and source.placed and len(source.placed) < _MOST_PIECES:
+                for d, pieces in source.placed.items():
+                    if d < len(edge.dims) and edge.dims[d][0] == d:
+                        placed[d] = {**pieces, **placed.get(d, {})}
+        return pins, placed
 
     def _carried(self, edge: Edge, shape: Sequence[int]) -> list[Factors | None]:
         source = self.nodes[edge.source]
@@ -154,6 +212,34 @@ class Graph:
             elif isinstance(reach, int) and reach >= 0:
                 put(reach, carry.through(source.factors[i], relation, shape[reach]))
         return found
+
+
+def _traces(factors: Factors) -> Iterator[tuple[int, carry.Trace]]:
+    single = carry.as_one(factors)
+    if single is not None:
+        yield from single.traces
+
+
+def _assembled(size: int, pieces: dict[int, dict[int, Fraction]]) -> Factors:
+    """A dimension put together from selected positions follows their axis if they go on regularly."""
+    if len(pieces) < 3:
+        return carry.plain(size)
+    order = sorted(pieces)
+    traces = []
+    for axis in pieces[order[0]]:
+        places = [pieces[k].get(axis) for k in order]
+        if any(place is None for place in places):
+            continue
+        first, last = places[0], places[-1]
+        assert first is not None and last is not None
+        jump = (last - first) / (order[-1] - order[0])
+        if jump != 0 and all(
+            place == first + jump * (k - order[0]) for k, place in zip(order, places, strict=True)
+        ):
+            # Nothing says when the pieces repeat: leave room for any short period.
+            period = math.lcm(*range(1, 1 + min(4, max(1, size // 8))))
+            traces.append((axis, carry.Trace(jump, period, True)))
+    return (carry.Factor(size, tuple(traces)),)
 
 
 def view_groups(

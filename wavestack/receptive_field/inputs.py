@@ -56,21 +56,17 @@ class Inputs:
         """name -> (dimension, axis number)."""
         return {item.name: [(d, number) for _, d, number in item.axes] for item in self.items}
 
+    def filled(self, values: dict[str, Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call with other tensors, by name."""
+        swapped = {id(item.tensor): values[item.name] for item in self.items}
+        return _swap(self.args, swapped), _swap(self.kwargs, swapped)
+
     def resized(self, sizes: dict[str, tuple[int, ...]]) -> Inputs:
         """The same call with inputs of other shapes (tiled from the example)."""
         swapped = {id(item.tensor): _tile(item.tensor, sizes[item.name]) for item in self.items}
 
-        def swap(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return swapped.get(id(value), value)
-            if isinstance(value, dict):
-                return {key: swap(item) for key, item in value.items()}
-            if type(value) in (list, tuple):
-                return type(value)(swap(item) for item in value)
-            return value
-
         items = [Input(item.name, swapped[id(item.tensor)], item.axes) for item in self.items]
-        return Inputs(swap(self.args), swap(self.kwargs), items)
+        return Inputs(_swap(self.args, swapped), _swap(self.kwargs, swapped), items)
 
     def scaled(self, factor: int) -> Inputs:
         """The same call with every axis ``factor`` times as long."""
@@ -81,6 +77,16 @@ class Inputs:
                 shape[d] *= factor
             sizes[item.name] = tuple(shape)
         return self.resized(sizes)
+
+
+def _swap(value: Any, swapped: dict[int, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return swapped.get(id(value), value)
+    if isinstance(value, dict):
+        return {key: _swap(item, swapped) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_swap(item, swapped) for item in value)
+    return value
 
 
 def _tile(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -14,7 +14,7 @@ from wavestack.receptive_field.graph import Graph, Node
 from wavestack.receptive_field.report import Phase
 from wavestack.receptive_field.resize import Resize
 from wavestack.receptive_field.sets import IntSet
-from wavestack.receptive_field.walk import Need, Term, walk
+from wavestack.receptive_field.walk import Need, Term, unflatten, walk
 
 # Periods longer than this are not followed phase by phase.
 LONGEST_PERIOD = 4096
@@ -69,11 +69,12 @@ def needs(
     local: bool,
 ) -> Need:
     """What the picked positions of a tensor need (all positions of the dimensions not picked)."""
-    term: list[IntSet] = list(node.full())
+    starts: list[Term] = [node.full()]
     for d, o in picked.items():
-        term[d] = range(o, o + 1)
-    start: list[Term] = [tuple(term)]
-    return walk(graph, node.index, start, active=active, clipped=clipped, local=local)
+        begin, end = node.spans[d]
+        options = unflatten(range(o, o + 1), list(node.sizes[begin:end]))
+        starts = [(*term[:begin], *parts, *term[end:]) for term in starts for parts in options]
+    return walk(graph, node.index, starts, active=active, clipped=clipped, local=local)
 
 
 class Ruler:

@@ -297,20 +297,6 @@ class Past(Map):
 
 
 @dataclass(frozen=True)
-class Future(Map):
-    """Everything from the output's own position on."""
-
-    length: int
-
-    @property
-    def ratio(self) -> Fraction | None:
-        return None
-
-    def pull(self, items: IntSet, clipped: bool, notes: Notes) -> IntSet:
-        return sets.EMPTY if sets.is_empty(items) else range(sets.first(items), self.length)
-
-
-@dataclass(frozen=True)
 class Sum(Map):
     """An input dimension read from several output dimensions: sum of factor * o, plus offset."""
 

@@ -7,6 +7,8 @@ control flow needs values, the run is repeated with real tensors.
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -476,8 +478,9 @@ def trace(
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(_untouched(model, deep=not fake))
+        stack.enter_context(untouched(model, deep=not fake))
         stack.enter_context(_slow_attention())
+        stack.enter_context(_quiet())
         run_args = tuple(swap(value) for value in args)
         run_kwargs = {key: swap(value) for key, value in kwargs.items()}
         hooks = [
@@ -524,11 +527,12 @@ def _wants_values(problem: BaseException | None) -> bool:
 
 
 @contextmanager
-def _untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
+def untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
     """Attributes and buffers of all modules are afterwards what they were before."""
     attributes = [(child, dict(child.__dict__)) for child in model.modules()]
     buffers = [(child, dict(child._buffers)) for child in model.modules()]
-    copies = [(b, b.detach().clone()) for b in model.buffers()] if deep else []
+    own = list(model.buffers()) if deep else []
+    copies = [(buffer, buffer.detach().clone(), buffer._version) for buffer in own]
     try:
         yield
     finally:
@@ -538,12 +542,27 @@ def _untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
             for key, value in kept.items():
                 if child.__dict__.get(key) is not value:
                     child.__dict__[key] = value
-        for child, own in buffers:
+        for child, registered in buffers:
             child._buffers.clear()
-            child._buffers.update(own)
+            child._buffers.update(registered)
         with torch.no_grad():
-            for buffer, copy in copies:
-                buffer.copy_(copy)
+            for buffer, copy, version in copies:
+                if buffer._version != version:
+                    buffer.copy_(copy)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch logs a failing shape rule with its whole stack; the error itself says enough."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the model's own; they come again when it really runs
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from wavestack.receptive_field import sets
 from wavestack.receptive_field.graph import Edge, Graph, Node
-from wavestack.receptive_field.relation import Global, Notes, Sum
+from wavestack.receptive_field.relation import Global, Map, Notes, Sum
 from wavestack.receptive_field.sets import IntSet
 
 Term = tuple[IntSet, ...]
@@ -105,42 +105,112 @@ def _pull(
     notes: Notes,
 ) -> list[Term]:
     for d, allowed in edge.only:
-        if not clipped and node.axes[d] & active and sets.outside(term[d], 0, node.shape[d]):
+        picked = _flat(node, d, term, notes)
+        if not clipped and node.axes[d] & active and sets.outside(picked, 0, node.shape[d]):
             notes.aliased = True
-        if not sets.contains(term[d], allowed):
+        if not sets.contains(picked, allowed):
             return []
     if edge.groups is not None:
         return _pull_view(node, source, edge, term, active, clipped, notes)
-    result: list[IntSet] = []
+    results: list[tuple[IntSet, ...]] = [()]
     for i, (reach, relation) in enumerate(edge.dims):
-        length = source.shape[i]
-        cut = clipped or not (source.axes[i] & active)
-        if isinstance(reach, tuple):
-            assert isinstance(relation, Sum)
-            items = relation.pull_many(tuple(term[d] for d in reach), cut, notes)
-        elif local and isinstance(relation, Global) and source.outer[i] & active:
-            if relation.local is None:
-                return []
-            items = relation.local_map.pull(term[relation.local], cut, notes)
-        elif reach < 0:
-            items = relation.pull(sets.EMPTY, cut, notes)
-        else:
-            items = term[reach]
-            n = node.shape[reach]
-            if cut and isinstance(items, range) and items == range(n):
-                known = edge.memo.get(i)
-                if known is None:
-                    known = sets.clip(relation.pull(items, True, notes), 0, length)
-                    edge.memo[i] = known
-                items = known
-            else:
-                items = relation.pull(items, cut, notes)
-        if cut:
-            items = sets.clip(items, 0, length)
-        if sets.is_empty(items):
+        options = _options(
+            node, source, edge, i, reach, relation, term, active, clipped, local, notes
+        )
+        if not options:
             return []
-        result.append(items)
-    return [tuple(result)]
+        if len(options) == 1:
+            results = [known + options[0] for known in results]
+        else:
+            results = [known + option for known in results for option in options]
+    return results
+
+
+def _options(
+    node: Node,
+    source: Node,
+    edge: Edge,
+    i: int,
+    reach: int | tuple[int, ...],
+    relation: Map,
+    term: Term,
+    active: frozenset[int],
+    clipped: bool,
+    local: bool,
+    notes: Notes,
+) -> list[tuple[IntSet, ...]]:
+    """What one input dimension needs: a union of products over its pieces."""
+    begin, end = source.spans[i]
+    cut = clipped or not (source.axes[i] & active)
+    if local and isinstance(relation, Global) and source.outer[i] & active:
+        if relation.local is None:
+            return []
+        reach, relation = relation.local, relation.local_map
+    if isinstance(reach, tuple):
+        assert isinstance(relation, Sum)
+        parts = tuple(_flat(node, d, term, notes) for d in reach)
+        items = relation.pull_many(parts, cut, notes)
+    elif reach < 0:
+        items = relation.pull(sets.EMPTY, cut, notes)
+    else:
+        low, high = node.spans[reach]
+        plain = type(relation) is Map
+        if plain and node.sizes[low:high] == source.sizes[begin:end]:
+            return _cut([term[low:high]], source, i, active, clipped)
+        full = all(_is_full(term[k], node.sizes[k]) for k in range(low, high))
+        if full and cut:
+            if i not in edge.memo:
+                pulled = relation.pull(range(node.shape[reach]), True, notes)
+                pulled = sets.clip(pulled, 0, source.shape[i])
+                edge.memo[i] = _pieces(source, i, pulled)
+            return edge.memo[i]
+        items = relation.pull(_flat(node, reach, term, notes), cut, notes)
+    if cut:
+        items = sets.clip(items, 0, source.shape[i])
+    return _cut(_pieces(source, i, items), source, i, active, clipped)
+
+
+def _cut(
+    options: list[tuple[IntSet, ...]],
+    source: Node,
+    i: int,
+    active: frozenset[int],
+    clipped: bool,
+) -> list[tuple[IntSet, ...]]:
+    """Only real positions, where positions in the padding are not asked for."""
+    begin, _ = source.spans[i]
+    found = []
+    for option in options:
+        kept = tuple(
+            sets.clip(items, 0, source.sizes[begin + k])
+            if clipped or not (source.piece_axes[begin + k] & active)
+            else items
+            for k, items in enumerate(option)
+        )
+        if not any(sets.is_empty(items) for items in kept):
+            found.append(kept)
+    return found
+
+
+def _flat(node: Node, d: int, term: Term, notes: Notes) -> IntSet:
+    """The positions along a whole dimension."""
+    low, high = node.spans[d]
+    if high - low == 1:
+        return term[low]
+    if all(_is_full(term[k], node.sizes[k]) for k in range(low, high)):
+        return range(node.shape[d])
+    return _flatten(list(term[low:high]), list(node.sizes[low:high]), notes)
+
+
+def _pieces(source: Node, i: int, items: IntSet) -> list[tuple[IntSet, ...]]:
+    """The positions along a whole dimension, piece by piece."""
+    begin, end = source.spans[i]
+    if end - begin == 1:
+        return [(items,)] if not sets.is_empty(items) else []
+    lengths = list(source.sizes[begin:end])
+    if _is_full(items, source.shape[i]):
+        return [tuple(range(n) for n in lengths)]
+    return [tuple(parts) for parts in unflatten(items, lengths)]
 
 
 def _pull_view(
@@ -152,33 +222,56 @@ def _pull_view(
     clipped: bool,
     notes: Notes,
 ) -> list[Term]:
+    if edge.plan is None:
+        edge.plan = _plan(node, source, edge)
     terms: list[dict[int, IntSet]] = [{}]
-    assert edge.groups is not None
-    for outs, ins in edge.groups:
+    for outs, ins in edge.plan:
         if len(outs) == 1 and len(ins) == 1:
             options = [{ins[0]: term[outs[0]]}]
         elif not outs:
-            options = [{ins[0]: range(1)}]
-        elif all(_is_full(term[d], node.shape[d]) for d in outs):
-            options = [{i: range(source.shape[i]) for i in ins}]
+            options = [{k: range(source.sizes[k]) for k in ins}]
+        elif all(_is_full(term[k], node.sizes[k]) for k in outs):
+            options = [{k: range(source.sizes[k]) for k in ins}]
         else:
-            flat = _flatten([term[d] for d in outs], [node.shape[d] for d in outs], notes)
-            lengths = [source.shape[i] for i in ins]
-            options = [
-                dict(zip(ins, parts, strict=True)) for parts in _unflatten(flat, lengths, notes)
-            ]
+            flat = _flatten([term[k] for k in outs], [node.sizes[k] for k in outs], notes)
+            lengths = [source.sizes[k] for k in ins]
+            options = [dict(zip(ins, parts, strict=True)) for parts in unflatten(flat, lengths)]
         terms = [{**known, **option} for known in terms for option in options]
     result = []
     for found in terms:
         parts = []
-        for i, length in enumerate(source.shape):
-            items = found[i]
-            if clipped or not (source.axes[i] & active):
+        for k, length in enumerate(source.sizes):
+            items = found[k]
+            if clipped or not (source.piece_axes[k] & active):
                 items = sets.clip(items, 0, length)
             parts.append(items)
         if not any(sets.is_empty(items) for items in parts):
             result.append(tuple(parts))
     return result
+
+
+def _plan(node: Node, source: Node, edge: Edge) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Which pieces of a view's two sides belong together: as few at a time as possible."""
+    plan: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    assert edge.groups is not None
+    for outs, ins in edge.groups:
+        left = [k for d in outs for k in range(*node.spans[d])]
+        right = [k for i in ins for k in range(*source.spans[i])]
+        if not left or not right:
+            plan.append((tuple(left), tuple(right)))
+            continue
+        while left or right:
+            a, b = [left.pop(0)], [right.pop(0)]
+            m, n = node.sizes[a[0]], source.sizes[b[0]]
+            while m != n:
+                if m < n:
+                    a.append(left.pop(0))
+                    m *= node.sizes[a[-1]]
+                else:
+                    b.append(right.pop(0))
+                    n *= source.sizes[b[-1]]
+            plan.append((tuple(a), tuple(b)))
+    return plan
 
 
 def _is_full(items: IntSet, length: int) -> bool:
@@ -195,28 +288,21 @@ def _flatten(parts: list[IntSet], lengths: list[int], notes: Notes) -> IntSet:
     return flat
 
 
-def _unflatten(flat: IntSet, lengths: list[int], notes: Notes) -> list[list[IntSet]]:
-    """The union of products that a flat set becomes; only the outermost part may leave its borders."""
+def unflatten(flat: IntSet, lengths: list[int]) -> list[list[IntSet]]:
+    """The union of products that a flat set becomes; only the outermost may leave its borders."""
     if sets.is_empty(flat):
         return []
     if len(lengths) == 1:
         return [[flat]]
     inner = lengths[-1]
-    if (
-        isinstance(flat, range)
-        and flat.step == 1
-        and not flat.start % inner
-        and not len(flat) % inner
-    ):
-        rows: list[tuple[IntSet, IntSet]] = [
-            (range(flat.start // inner, flat.stop // inner), range(inner))
-        ]
+    aligned = isinstance(flat, range) and flat.step == 1
+    if aligned and not sets.first(flat) % inner and not sets.count(flat) % inner:
+        start, stop = sets.first(flat) // inner, (sets.last(flat) + 1) // inner
+        rows: list[tuple[IntSet, IntSet]] = [(range(start, stop), range(inner))]
     else:
         rows = _rows(sets.to_array(flat), inner)
     return [
-        [*outer, items]
-        for numbers, items in rows
-        for outer in _unflatten(numbers, lengths[:-1], notes)
+        [*outer, items] for numbers, items in rows for outer in unflatten(numbers, lengths[:-1])
     ]
 
 

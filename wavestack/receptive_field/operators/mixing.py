@@ -25,7 +25,7 @@ from wavestack.receptive_field.operators.masks import (
     merge_hidden,
     scores_mask,
 )
-from wavestack.receptive_field.relation import IDENTITY, Constant, Future, Global, Map, Past
+from wavestack.receptive_field.relation import IDENTITY, Constant, Global, Linear, Map, Past
 
 
 def reduction(call: Call) -> list[Made]:
@@ -391,7 +391,7 @@ def attention(call: Call) -> list[Made]:
         )
     macs = 2 * math.prod(call.out) * columns
     rest = [Made([]) for _ in call.outputs[1:]]
-    return [Made(edges, macs=macs), *rest]
+    return [Made(edges, macs=macs, note=None if mask is None else "masked"), *rest]
 
 
 def attention_mask(call: Call, rows: int, columns: int) -> np.ndarray | None:
@@ -481,6 +481,46 @@ def istft(call: Call) -> list[Made]:
     dims.append((-1, Constant(range(node.shape[-2]))))
     dims.append((batch, Transposed(window, hop, pad)))
     return [Made([Edge(node.index, tuple(dims))], ((window,), (hop,), (1,)))]
+
+
+def glu(call: Call) -> list[Made]:
+    """Gated linear unit: the same position of both halves of a dimension."""
+    node = call.find(call["self"])
+    if node is None:
+        return [Made([])]
+    d = dimension(call.get("dim", -1), len(node.shape))
+    edges = []
+    for start in (0, node.shape[d] // 2):
+        dims = list(same(len(node.shape)))
+        dims[d] = (d, Linear(1, start))
+        edges.append(Edge(node.index, tuple(dims)))
+    return [Made(edges)]
+
+
+def scatter(call: Call) -> list[Made]:
+    """Writes at positions that data or an index decide: any position along the dimension."""
+    edges = []
+    base = call.find(call["self"])
+    if base is not None:
+        edges.append(Edge(base.index, same(len(base.shape))))
+    rank = len(call.out)
+    d = dimension(call["dim"], rank)
+    for name in ("index", "src", "source", "value"):
+        node = call.find(call.values.get(name))
+        if node is None:
+            continue
+        if len(node.shape) == rank:
+            edges.append(joined(node, [d]))
+        else:
+            edges.append(everything(node))
+    return [Made(edges)]
+
+
+def loss(call: Call) -> list[Made]:
+    """Losses: element by element, or over everything."""
+    if call.out:
+        return elementwise(call)
+    return [Made([everything(node) for node in call.nodes()]) for _ in call.outputs]
 
 
 def outer_product(call: Call) -> list[Made]:
@@ -573,8 +613,12 @@ RULES = {
     "recurrent": recurrent,
     "stft": stft,
     "istft": istft,
+    "glu": glu,
+    **dict.fromkeys(
+        ("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill"),
+        scatter,
+    ),
+    **dict.fromkeys(("mse_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy"), loss),
     "_cdist_forward": outer_product,
     "cdist": outer_product,
 }
-
-__all__ = ["RULES", "Future"]

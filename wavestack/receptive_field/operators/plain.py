@@ -14,84 +14,19 @@ from wavestack.receptive_field.operators.masks import (
 )
 
 # Element-wise operators that torch does not tag as such.
-_MORE = [
-    "clone",
-    "contiguous",
-    "detach",
-    "alias",
-    "lift",
-    "lift_fresh",
-    "lift_fresh_copy",
-    "_to_copy",
-    "to",
-    "_conj",
-    "_neg_view",
-    "conj",
-    "resolve_conj",
-    "resolve_neg",
-    "real",
-    "imag",
-    "copy",
-    "native_dropout",
-    "dropout",
-    "bernoulli",
-    "rrelu",
-    "rrelu_with_noise",
-    "prelu",
-    "_prelu_kernel",
-    "_fake_quantize_learnable",
-    "fake_quantize_per_tensor_affine",
-    "angle",
-    "abs",
-    "nan_to_num",
-    "where",
-    "masked_fill",
-    "masked_fill_scalar",
-    "tril",
-    "triu",
-    "type_as",
-    "native_alpha_dropout",
-    "feature_dropout",
-    "glu_jvp",
-    "normal",
-    "poisson",
-    "frac",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "complex",
-    "polar",
-    "lerp",
-    "floor_divide",
-    "div",
-    "mul",
-    "add",
-    "sub",
-    "_foreach_add",
-    "special_erf",
-    "heaviside",
-    "bucketize",
-    "searchsorted_scalar",
-    "fill",
-    "square",
-    "positive",
-    "rsub",
-    "_assert_tensor_metadata",
-    "quantize_per_tensor",
-    "dequantize",
-    "logical_not",
-    "nextafter",
-    "alpha_dropout",
-    "feature_alpha_dropout",
-    "view_dtype",
-    "celu",
-    "selu",
-    "hardtanh",
-    "relu6",
-    "mish",
-    "silu",
-    "gelu",
-]
+_MORE = """
+    _conj _fake_quantize_learnable _neg_view _prelu_kernel _to_copy abs add addcdiv addcmul
+    alias alpha_dropout angle bernoulli bucketize celu clamp clamp_max clamp_min clone
+    complex conj contiguous copy dequantize detach div dropout elu exp
+    fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout floor_divide frac
+    gelu hardshrink hardsigmoid hardswish hardtanh heaviside imag isclose isfinite isinf
+    leaky_relu lerp lift lift_fresh lift_fresh_copy log_sigmoid log_sigmoid_forward
+    logical_not logit masked_fill maximum minimum mish mul nan_to_num native_alpha_dropout
+    native_dropout neg nextafter normal poisson polar positive pow prelu quantize_per_tensor
+    real relu relu6 resolve_conj resolve_neg rrelu rrelu_with_noise rsub selu sigmoid silu
+    softplus softshrink special_erf special_logit square sub tanh tanhshrink threshold to
+    tril triu type_as view_dtype where
+""".split()
 
 
 def _masked_fill(call: Call) -> list[Made]:

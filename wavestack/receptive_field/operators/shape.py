@@ -74,7 +74,7 @@ def unsqueeze(call: Call) -> list[Made]:
         return _nothing(call)
     new = dimension(call["dim"], len(call.out))
     dims: list[Dim] = [(i if i < new else i + 1, IDENTITY) for i in range(len(node.shape))]
-    return [Made([Edge(node.index, tuple(dims))])]
+    return [Made([Edge(node.index, tuple(dims))], note=_pool_note(node))]
 
 
 def squeeze(call: Call) -> list[Made]:
@@ -97,7 +97,12 @@ def squeeze(call: Call) -> list[Made]:
         else:
             dims.append((at, IDENTITY))
             at += 1
-    return [Made([Edge(node.index, tuple(dims))])]
+    return [Made([Edge(node.index, tuple(dims))], note=_pool_note(node))]
+
+
+def _pool_note(node: Node) -> object:
+    """The pool that made some indices is remembered where 1D pools borrow a dimension."""
+    return node.note if isinstance(node.note, tuple) and node.note[0] == "pool" else None
 
 
 def expand(call: Call) -> list[Made]:
@@ -563,6 +568,42 @@ def one_hot(call: Call) -> list[Made]:
     return _nothing(call) if node is None else [Made([Edge(node.index, same(len(node.shape)))])]
 
 
+def index_put(call: Call) -> list[Made]:
+    """``x[i] = v``: known where the indexed dimensions carry no axis, or nothing but constants do."""
+    base = call.find(call["self"])
+    values = call.find(call["values"])
+    edges = []
+    if base is not None:
+        edges.append(Edge(base.index, same(len(base.shape))))
+    if values is not None:
+        edges.append(everything(values))
+    carrying = any(node is not None and any(node.axes) for node in (base, values))
+    moved = [k for k, chosen in enumerate(call["indices"]) if chosen is not None]
+    plain = values is None and base is not None and not any(base.axes[k] for k in moved)
+    edges += [everything(node) for node in map(call.find, call["indices"]) if node is not None]
+    return [Made(edges, unknown=carrying and not plain)]
+
+
+def rot90(call: Call) -> list[Made]:
+    """Quarter turns in the plane of two dimensions."""
+    node = call.find(call["self"])
+    if node is None:
+        return _nothing(call)
+    rank = len(node.shape)
+    a, b = (dimension(d, rank) for d in call.get("dims", [0, 1]))
+    turns = call.get("k", 1) % 4
+    dims = list(same(rank))
+    if turns in (1, 2):
+        dims[b] = (b if turns == 2 else a, Linear(-1, node.shape[b] - 1))
+    if turns in (2, 3):
+        dims[a] = (a if turns == 2 else b, Linear(-1, node.shape[a] - 1))
+    if turns == 1:
+        dims[a] = (b, IDENTITY)
+    if turns == 3:
+        dims[b] = (a, IDENTITY)
+    return [Made([Edge(node.index, tuple(dims))])]
+
+
 def diagonal(call: Call) -> list[Made]:
     """The diagonal of two dimensions, put last."""
     node = call.find(call["self"])
@@ -635,6 +676,8 @@ RULES = {
             "split_with_sizes_copy",
             "chunk",
             "tensor_split",
+            "unsafe_split",
+            "unsafe_split_with_sizes",
         ),
         split,
     ),
@@ -667,6 +710,8 @@ RULES = {
     "gather": gather,
     "embedding": embedding,
     "one_hot": one_hot,
+    **dict.fromkeys(("index_put", "_unsafe_index_put", "_index_put_impl"), index_put),
+    "rot90": rot90,
     "diagonal": diagonal,
     "view_as_real": as_real,
     "view_as_complex": as_complex,

@@ -151,8 +151,15 @@ def max_unpool(call: Call) -> list[Made]:
     for node in (x, indices):
         if node is not None:
             dims: list[Dim] = [(d, IDENTITY) for d in range(lead)]
-            for a in range(len(kernel)):
-                dims.append((lead + a, Transposed(kernel[a], stride[a], padding[a])))
+            # In 1D, pooling and unpooling borrow different dimensions of length 1.
+            windows = iter(
+                [w for w in zip(kernel, stride, padding, strict=True) if w[:2] != (1, 1)]
+            )
+            for a in range(lead, len(call.out)):
+                if node.shape[a] == 1 and call.out[a] == 1:
+                    dims.append((a, IDENTITY))
+                else:
+                    dims.append((a, Transposed(*next(windows, (1, 1, 0)))))
             edges.append(Edge(node.index, tuple(dims)))
     return [Made(edges, (kernel, stride, (1,) * len(kernel)))]
 
