@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from wavestack.receptive_field.shapes import output_shapes
 
 if TYPE_CHECKING:
     from wavestack.receptive_field.trace import Recorder
@@ -45,6 +48,12 @@ class FunctionMode(TorchFunctionMode):
 
 
 def _run(recorder: Recorder, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    name = _SHAPED.get(func)
+    if recorder.fake is not None and name is not None and args:
+        given = recorder.faked(args)
+        shapes = output_shapes(name, (*given, *kwargs.values()), {})
+        if shapes is not None and isinstance(given[0], FakeTensor):
+            return recorder.blank(given[0], shapes[0])
     with recorder.pause():
         return func(*args, **kwargs)
 
@@ -200,6 +209,12 @@ def _spectrum(name: str) -> Handler:
     return handle
 
 
+_SHAPED: dict[Any, str] = {
+    functional.linear: "linear",
+    torch.matmul: "matmul",
+    torch.Tensor.matmul: "matmul",
+    torch.Tensor.__matmul__: "matmul",
+}
 _HANDLERS: dict[Any, Handler] = {
     functional.linear: _plain("linear", "input", "weight", "bias"),
     torch.matmul: _matmul,

@@ -178,8 +178,8 @@ def _labels(name: str, tensor: Tensor, axes: Sequence[str] | None) -> Sequence[s
             return axes
         if rank not in LAYOUTS or rank < 3:
             return ("B",) * rank
-    if rank == 0:
-        return ()
+    if rank == 0 or (rank == 1 and not tensor.is_floating_point()):
+        return ("B",) * rank  # lengths, classes, steps
     if rank not in LAYOUTS:
         raise UserError(
             f"{name} has {rank} dimensions, shape {tuple(tensor.shape)}: "

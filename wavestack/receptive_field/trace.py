@@ -23,6 +23,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 from torch.nn.modules import module as torch_module
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wavestack.receptive_field import carry
@@ -33,6 +34,7 @@ from wavestack.receptive_field.graph import Graph, Node
 from wavestack.receptive_field.operators import RULES, Call, Made
 from wavestack.receptive_field.operators.call import elementwise, everything
 from wavestack.receptive_field.operators.plain import is_pointwise
+from wavestack.receptive_field.shapes import output_shapes
 
 # Constants larger than this stay without values: memory must not grow with the resolution asked about.
 _LARGEST_CONSTANT = 1 << 24
@@ -204,7 +206,24 @@ class Recorder(TorchDispatchMode):
             isinstance(t, FakeTensor) or self.is_stood_in(t) for t in _tensors(args, kwargs)
         ):
             return func(*args, **kwargs)
-        return func(*self.faked(args), **{key: self.faked(value) for key, value in kwargs.items()})
+        args = self.faked(args)
+        kwargs = {key: self.faked(value) for key, value in kwargs.items()}
+        name, is_view, written, _, _ = self.describe(func)
+        if not is_view and not kwargs and isinstance(args[0], FakeTensor):
+            shapes = output_shapes(name, args, kwargs)
+            if shapes is not None:
+                if written:
+                    return args[0]
+                blank = [self.blank(args[0], shape) for shape in shapes]
+                return blank[0] if len(blank) == 1 else tuple(blank)
+        return func(*args, **kwargs)
+
+    def blank(self, like: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """A fake tensor of the given shape."""
+        assert self.fake is not None
+        with no_dispatch():
+            bare = torch.empty(shape, dtype=like.dtype, device="meta")
+        return FakeTensor(self.fake, bare, like.device)
 
     def is_stood_in(self, tensor: Tensor) -> bool:
         """Whether a real constant has since been overwritten by something that depends on an input."""
