@@ -2,15 +2,19 @@
 
     python -m bench.receptive_field_literature
 
-writes bench/results/receptive_field_literature.json and the table in docs/receptive_field.md. The
-nets are rebuilt at tiny width: the field does not depend on it.
+writes bench/results/receptive_field_literature.json, the table in docs/receptive_field.md and the
+pictures of that page. The nets are rebuilt at tiny width: the field does not depend on it.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torchaudio
@@ -19,7 +23,7 @@ from torch import Tensor, nn
 
 from bench.common import ROOT, print_table, write_result
 from wavestack.layers import DilatedStack
-from wavestack.receptive_field import analyze
+from wavestack.receptive_field import analyze, effective_receptive_field
 from wavestack.receptive_field.report import Report
 
 PAGE = ROOT / "docs" / "receptive_field.md"
@@ -169,7 +173,7 @@ CASES = [
     Case("wav2vec 2.0 front end", "Baevski et al. 2020", 400, wav2vec2, (1, 1, 16000)),
     Case("Conv-TasNet separator (X 8, R 3)", "Luo 2019, table II", 1531, conv_tasnet, (1, 4, 4000)),
     Case("context module", "Yu and Koltun 2016, table 1", 67, context_module, SMALL),
-    Case("its front end, dilated VGG-16", "fyu/dilation", 380, dilation_front_end, LARGE),
+    Case("its front end, a VGG-16", "fyu/dilation, its margin", 380, dilation_front_end, LARGE),
     Case("Dilation8, both together", "", None, dilation8, LARGE),
     Case("ASPP 6, 12, 18", "Chen et al. 2017", 37, ASPP, SMALL),
     Case("HDC 1, 2, 5", "Wang et al. 2018", 17, lambda: hdc(1, 2, 5), SMALL),
@@ -236,6 +240,31 @@ def main() -> None:
     table = "\n".join(lines)
     PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
     print_table(head, rows)
+    draw_pictures()
+
+
+def draw_pictures() -> None:
+    """The pictures of the page; the one of the page itself only where there is a Chromium."""
+    folder = PAGE.parent / "images"
+    folder.mkdir(exist_ok=True)
+    model, x = stack(2, CYCLE), torch.zeros(1, 2, 4000)
+    report = analyze(model, x, sample_rate=16_000)
+    report.to_png(folder / "receptive_field_wavenet.png")
+    analyze(ASPP(), torch.zeros(1, 1, 48, 48)).to_png(folder / "receptive_field_aspp.png")
+    browser = shutil.which("chromium")
+    if browser is None:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        tcn = TCN(3, 4)
+        x = torch.randn(8, 1, 200)
+        report = analyze(tcn, x, sample_rate=16_000)
+        effective = effective_receptive_field(tcn, x, report=report)
+        page = report.to_html(Path(scratch) / "page.html", effective)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        flags += [f"--user-data-dir={scratch}/profile", "--window-size=1180,1000"]
+        picture = folder / "receptive_field_page.png"
+        command = [browser, *flags, f"--screenshot={picture}", page.as_uri()]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

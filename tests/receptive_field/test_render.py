@@ -82,6 +82,14 @@ def test_headline_of_an_image_names_both_sides():
     assert words.headline(report) == f"This output sees 7 {TIMES} 7 pixels"
 
 
+def test_headline_says_how_little_of_the_extent_is_read():
+    report = analyze(stacked(2, 4), torch.zeros(1, 1, 30, 30))
+    text = f"This output sees 13 {TIMES} 13 pixels and reads 29.0 % of them"
+    assert words.headline(report) == text
+    report = analyze(nn.Conv1d(1, 1, 2, dilation=9), torch.zeros(1, 1, 30))
+    assert words.headline(report).startswith("This output sees 10 samples and reads 20.0 % of them")
+
+
 def test_headline_of_a_global_operator_keeps_the_local_number_apart(gated):
     expected = f"This output sees the whole input; its convolutions alone see 3 {TIMES} 3 pixels"
     assert words.headline(gated) == expected

@@ -33,7 +33,7 @@ def to_png(report: Report, path: str | Path, effective: EffectiveField | None = 
 
     path = Path(path)
     panels = _panels(report, effective)
-    wide = 9.6 if len(panels) == 1 or report.area is None else 4.8 * len(panels)
+    wide = 9.6 if report.area is None else 5.4 * len(panels)
     figure = Figure(figsize=(wide, 5.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     rows, columns = (len(panels), 1) if report.area is None else (1, len(panels))

@@ -97,7 +97,7 @@ def headline(report: Report) -> str:
         return "What this output sees cannot be stated: an operator on its way has no rule"
     if any(axis.is_global for axis in axes):
         return f"This output sees the whole input{_local_part(report, axes)}"
-    return f"This output sees {extent(report, axes, 'size')}{_side(report)}"
+    return f"This output sees {extent(report, axes, 'size')}{_holes(report, axes)}{_side(report)}"
 
 
 def extent(report: Report, axes: list[Axis], figure: str) -> str:
@@ -118,6 +118,12 @@ def _local_part(report: Report, axes: list[Axis]) -> str:
             return ""
         return f"; its convolutions alone see {extent(report, axes, 'local_size')}"
     return ""
+
+
+def _holes(report: Report, axes: list[Axis]) -> str:
+    """How little of the extent is read, where that is not all of it."""
+    coverage = report.area.coverage if report.area is not None else axes[0].coverage
+    return "" if coverage is None or coverage == 1 else f" and reads {share(coverage)} of them"
 
 
 def _side(report: Report) -> str:
