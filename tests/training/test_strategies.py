@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,11 +49,25 @@ def test_a_sharded_run_continues_on_one_process(tmp_path, tiny_config, processes
 
 
 @pytest.mark.slow
-def test_processes_are_started_from_python(tmp_path, tiny_config):
+def test_processes_are_started_and_resumed_from_python(tmp_path, tiny_config):
     train(tiny_config(), tmp_path / "one")
-    train(tiny_config(devices=2, strategy="ddp"), tmp_path / "two")
+    two_devices = {"devices": 2, "strategy": "ddp"}
+    half = tiny_config(**two_devices, scheduler__max_steps=6, max_steps=4)
+    train(half, tmp_path / "two")
+    assert "LOCAL_RANK" not in os.environ
+    train(tiny_config(**two_devices, resume=tmp_path / "two"), tmp_path / "two")
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    torch.testing.assert_close(two, one, rtol=1e-6, atol=1e-6)
+    for name in ("train/bits_per_sample", "gradient_norm"):
+        torch.testing.assert_close(two[name], one[name], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_command_line_starts_processes(tmp_path, tiny_config):
+    words = ["recipe=quickstart", "debug=smoke", f"hydra.run.dir={tmp_path}"]
+    words += ["trainer.devices=2", "trainer.strategy=ddp"]
+    command = [sys.executable, "-m", "wavestack", "train", *words]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    assert json.loads((tmp_path / "summary.json").read_text())["steps"] == 2
 
 
 def test_batch_that_does_not_divide_is_a_plain_error(tmp_path, tiny_config):

@@ -60,7 +60,9 @@ def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
         pids: list[int] = []
         if cfg.trainer.devices > 1 and not ranks.started_from_outside():
             choose_device(cfg.trainer)  # a mistake is found before anything is started
-            pids = stack.enter_context(ranks.other_ranks(folder.path, cfg.trainer.devices))
+            pids = stack.enter_context(
+                ranks.other_ranks(folder.path, cfg.trainer.devices, cfg.get("resume") is not None)
+            )
         return _train(cfg, folder, pids)
 
 

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from wavestack.safety.trust import trust_packages, trusted_packages
 
 _OURS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK", "NODE_RANK")
@@ -38,7 +40,7 @@ def global_rank() -> int:
 
 
 @contextmanager
-def other_ranks(run_dir: Path, devices: int) -> Iterator[list[int]]:
+def other_ranks(run_dir: Path, devices: int, resume: bool) -> Iterator[list[int]]:
     """Runs ranks 1 .. ``devices - 1`` on this machine beside the block, which is rank 0.
 
     When one of them dies the others are stopped, this process included: a collective operation
@@ -47,6 +49,7 @@ def other_ranks(run_dir: Path, devices: int) -> Iterator[list[int]]:
     Args:
         run_dir: holds the ``config.yaml`` that every rank reads.
         devices: number of processes, this one included.
+        resume: whether they continue from the run's newest checkpoint.
 
     Yields:
         The process numbers of the other ranks.
@@ -61,7 +64,8 @@ def other_ranks(run_dir: Path, devices: int) -> Iterator[list[int]]:
         "NODE_RANK": "0",
     }
     before = {name: os.environ.get(name) for name in _OURS}
-    command = [sys.executable, "-m", "wavestack.training.ranks", str(run_dir), *trusted_packages()]
+    what = [str(run_dir), "resume" if resume else "start", *trusted_packages()]
+    command = [sys.executable, "-m", "wavestack.training.ranks", *what]
     ranks = [
         subprocess.Popen(
             command,
@@ -81,6 +85,8 @@ def other_ranks(run_dir: Path, devices: int) -> Iterator[list[int]]:
             rank.wait(timeout=60)
     finally:
         over.set()
+        if torch.distributed.is_initialized():  # the next training connects to other processes
+            torch.distributed.destroy_process_group()
         for rank in ranks:
             rank.kill()
             rank.wait()
@@ -101,15 +107,17 @@ def _watch(ranks: list[subprocess.Popen], over: threading.Event) -> None:
 
 
 def main() -> None:
-    """One rank other than zero: ``python -m wavestack.training.ranks RUN_DIR [TRUSTED ...]``."""
+    """One rank other than zero: ``... ranks RUN_DIR start|resume [TRUSTED PACKAGE ...]``."""
     from wavestack.errors import UserError
     from wavestack.training.fit import train
     from wavestack.training.run_folder import RunFolder
 
-    run_dir = Path(sys.argv[1])
-    trust_packages(sys.argv[2:])
+    run_dir, how, *trusted = sys.argv[1:]
+    trust_packages(trusted)
+    cfg = RunFolder(run_dir).read_config()
+    cfg.resume = run_dir if how == "resume" else None
     try:
-        train(RunFolder(run_dir).read_config(), run_dir)
+        train(cfg, run_dir)
     except UserError:
         sys.exit(2)  # rank zero meets the same mistake and prints it
 
