@@ -28,6 +28,8 @@ class Edge:
         source: the input's node
         dims: how each of its dimensions is reached
         only: output positions for which the edge exists, as (output dimension, positions)
+        follow: input dimension -> the output dimension that carries its axes, where that is not the one
+            that it is read by (the columns of an attention matrix under a mask)
         groups: for a view instead of ``dims``: (output dimensions, input dimensions) that belong together
     """
 
@@ -35,6 +37,7 @@ class Edge:
     dims: tuple[Dim, ...] = ()
     only: tuple[tuple[int, IntSet], ...] = ()
     groups: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] | None = None
+    follow: dict[int, int] = field(default_factory=dict)
     memo: dict[object, list[tuple[IntSet, ...]]] = field(default_factory=dict, repr=False)
     plan: list[tuple[tuple[int, ...], tuple[int, ...]]] | None = field(default=None, repr=False)
 
@@ -197,6 +200,9 @@ class Graph:
             return found
         for i, (reach, relation) in enumerate(edge.dims):
             if not source.axes[i]:
+                continue
+            if i in edge.follow:
+                put(edge.follow[i], source.factors[i])
                 continue
             if isinstance(relation, Sum) and isinstance(reach, tuple):
                 sizes = [shape[d] for d in reach]

@@ -53,7 +53,7 @@ def softmax(call: Call) -> list[Made]:
         edge = joined(node, [d])
         relation = mask_relation(mask, d - 1)
         if relation is not None and d > 0:
-            edge = Edge(node.index, (*edge.dims[:d], relation))
+            edge = Edge(node.index, (*edge.dims[:d], relation), follow={d: d})
         return [Made([edge], note=("weights", mask))]
     return [Made([joined(node, [d])])]
 
