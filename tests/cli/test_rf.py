@@ -112,6 +112,7 @@ def test_effective_field_of_noise_and_of_a_file(wavestack, tmp_path):
         ),
         (["target=my_net.py:Net", "input=[1,1,64]", "effective=nothing.wav"], "no such file"),
         (["run=nowhere"], "nowhere"),
+        (["model=wavnet"], "did you mean wavenet"),
         (["targt=3"], "did you mean target"),
     ],
 )

@@ -82,6 +82,16 @@ def test_headline_of_an_image_names_both_sides():
     assert words.headline(report) == f"This output sees 7 {TIMES} 7 pixels"
 
 
+def test_headline_names_the_input_where_there_are_several():
+    class Two(nn.Module):
+        def forward(self, audio, mel):
+            return audio + nn.functional.interpolate(mel, scale_factor=4)
+
+    report = analyze(Two(), (torch.zeros(1, 1, 64), torch.zeros(1, 1, 16)))
+    assert words.headline(report) == "This output sees 1 sample of audio, causal"
+    assert "mel" in report.to_text()
+
+
 def test_headline_says_how_little_of_the_extent_is_read():
     report = analyze(stacked(2, 4), torch.zeros(1, 1, 30, 30))
     text = f"This output sees 13 {TIMES} 13 pixels and reads 29.0 % of them"

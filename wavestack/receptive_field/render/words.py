@@ -96,8 +96,9 @@ def headline(report: Report) -> str:
     if any(axis.size is None and axis.local_size is None for axis in axes):
         return "What this output sees cannot be stated: an operator on its way has no rule"
     if any(axis.is_global for axis in axes):
-        return f"This output sees the whole input{_local_part(report, axes)}"
-    return f"This output sees {extent(report, axes, 'size')}{_holes(report, axes)}{_side(report)}"
+        return f"This output sees the whole input{_which(report)}{_local_part(report, axes)}"
+    seen = f"{extent(report, axes, 'size')}{_which(report)}{_holes(report, axes)}"
+    return f"This output sees {seen}{_side(report)}"
 
 
 def extent(report: Report, axes: list[Axis], figure: str) -> str:
@@ -118,6 +119,11 @@ def _local_part(report: Report, axes: list[Axis]) -> str:
             return ""
         return f"; its convolutions alone see {extent(report, axes, 'local_size')}"
     return ""
+
+
+def _which(report: Report) -> str:
+    """Which of several inputs the figures are about."""
+    return f" of {next(iter(report.inputs))}" if len(report.inputs) > 1 else ""
 
 
 def _holes(report: Report, axes: list[Axis]) -> str:
