@@ -143,10 +143,11 @@ def test_composing_leaves_no_trace_in_the_process() -> None:
     from hydra.core.hydra_config import HydraConfig
 
     before = BaseContainer._resolvers["oc.env"]
+    settings = HydraConfig.instance().cfg
     compose("train", ["recipe=quickstart"])
     assert BaseContainer._resolvers["oc.env"] is before
     assert not GlobalHydra.instance().is_initialized()
-    assert not HydraConfig.initialized()
+    assert HydraConfig.instance().cfg is settings
 
 
 def test_run_config_is_read_back_as_it_was(tmp_path: Path) -> None:

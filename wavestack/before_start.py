@@ -69,9 +69,8 @@ def _split_sweeps(
         key = override.get_key_element()
         if not override.is_sweep_override():
             plain.append(word)
-        elif isinstance(override.value(), Glob):
-            names = _choices(override.key_or_group, config_dir)
-            values = override.value().filter(names)
+        elif isinstance(pattern := override.value(), Glob):
+            values = pattern.filter(_choices(override.key_or_group, config_dir))
             swept.append([f"{key}={value}" for value in values])
         elif override.is_discrete_sweep():
             values = [f"{key}={value}" for value in override.sweep_string_iterator()]

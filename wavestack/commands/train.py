@@ -130,7 +130,7 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
                 f"only {', '.join(CHANGEABLE[:2])} and the like may change"
             )
         if key in CHANGEABLE:
-            cfg = OmegaConf.merge(cfg, given)
+            cfg.merge_with(given)
     cfg.resume = str(folder)
     return cfg
 
