@@ -220,3 +220,20 @@ def test_a_missing_gpu_is_a_plain_error(tmp_path, tiny_config):
 def test_trains_on_a_gpu(tmp_path, tiny_config, precision):
     summary = train(tiny_config(device="cuda", precision=precision), tmp_path)
     assert summary["steps"] == 6
+
+
+def test_an_interrupt_says_how_to_continue(tmp_path, tiny_config, capsys, monkeypatch):
+    from wavestack.training.callbacks.limits import CoreSecondLimit
+
+    def press_ctrl_c(self, trainer, *_) -> None:
+        if self.run.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CoreSecondLimit, "on_train_batch_end", press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(), tmp_path)
+    out = capsys.readouterr().out
+    assert "interrupted at step 3 (the newest checkpoint is of step 3)" in out
+    assert f"continue with resume={tmp_path}" in out
+    monkeypatch.undo()
+    assert train(tiny_config(resume=tmp_path), tmp_path)["steps"] == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
         )
         try:
             trainer.fit(task, datamodule=loader)
+        except SystemExit:  # what Lightning makes of Ctrl-C, from which on it ignores Ctrl-C
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _say_interrupted(console, run)
+            raise KeyboardInterrupt from None
         finally:
             if writer is not None:
                 writer.close()
@@ -198,6 +203,17 @@ def _say_start(console: Any, run: TrainingRun, device: torch.device, resumed: bo
     if resumed:
         found = f"at step {run.step:,}" if run.step else "from the start: it has no checkpoint yet"
         console.print(f"continuing {found}", highlight=False)
+
+
+def _say_interrupted(console: Any, run: TrainingRun) -> None:
+    steps = run.folder.checkpoints.steps()
+    kept = f"the newest checkpoint is of step {steps[-1]:,}" if steps else "no checkpoint yet"
+    console.print(
+        f"interrupted at step {run.step:,} ({kept}); continue with resume={run.folder.path}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tensorboard(folder: RunFolder, step: int) -> Any:
