@@ -173,22 +173,11 @@ def _longest_module(target: str) -> tuple[Any, list[str]]:
 
 
 def _own_example(model: nn.Module) -> Any:
-    distribution = getattr(model, "distribution", None)
-    if distribution is None:
+    if not hasattr(model, "example_input"):
         raise UserError(
             f"input must be given: the shape that {type(model).__name__} takes, as [1,1,16000]"
         )
-    x = distribution.encode(torch.zeros(1, DEFAULT_SAMPLES))
-    example: dict[str, Tensor] = {"x": x}
-    labels = tuple(getattr(model, "num_labels", ()))
-    if labels:
-        example["labels"] = torch.zeros(1, len(labels), dtype=torch.int64)
-    channels = getattr(model, "condition_channels", None)
-    if channels:
-        frames = -(-DEFAULT_SAMPLES // model.hop_length)
-        example["features"] = torch.zeros(1, channels, frames)
-        example["x"] = distribution.encode(torch.zeros(1, frames * model.hop_length))
-    return example if len(example) > 1 else x
+    return model.example_input(DEFAULT_SAMPLES)
 
 
 def _takes_codes(model: nn.Module) -> bool:
