@@ -72,7 +72,7 @@ def find(target: str) -> Any:
     return found
 
 
-def example_input(model: nn.Module, shapes: Any, dtype: str | None) -> Any:
+def example_input(model: Any, shapes: Any, dtype: str | None) -> Any:
     """Zeros of the shapes asked for; without shapes, what one of our own models takes.
 
     Raises:
@@ -88,7 +88,7 @@ def example_input(model: nn.Module, shapes: Any, dtype: str | None) -> Any:
     return _zeros(shapes, kind)
 
 
-def real_example(model: nn.Module, example: Any, source: str, sample_rate: float | None) -> Any:
+def real_example(model: Any, example: Any, source: str, sample_rate: float | None) -> Any:
     """The example with noise or a file's content in place of its first tensor's zeros.
 
     Args:
@@ -172,7 +172,7 @@ def _longest_module(target: str) -> tuple[Any, list[str]]:
     raise UserError(f"target={target}: there is no module {parts[0]}")
 
 
-def _own_example(model: nn.Module) -> Any:
+def _own_example(model: Any) -> Any:
     if not hasattr(model, "example_input"):
         raise UserError(
             f"input must be given: the shape that {type(model).__name__} takes, as [1,1,16000]"
@@ -180,7 +180,7 @@ def _own_example(model: nn.Module) -> Any:
     return model.example_input(DEFAULT_SAMPLES)
 
 
-def _takes_codes(model: nn.Module) -> bool:
+def _takes_codes(model: Any) -> bool:
     distribution = getattr(model, "distribution", None)
     return (
         distribution is not None and not distribution.encode(torch.zeros(1, 4)).is_floating_point()

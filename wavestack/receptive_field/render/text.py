@@ -9,10 +9,10 @@ from wavestack.receptive_field.render.words import (
     count,
     global_lines,
     headline,
-    is_time,
     large,
     length,
     rate_note,
+    rate_of,
     seconds,
     share,
     unit,
@@ -99,8 +99,8 @@ def _axes_table(report: Report) -> Table:
     for axis in report.axes.values():
         cells = [axis.name, count(axis.size), *_figures(axis)]
         if report.sample_rate:
-            timed = is_time(report, axis.name) and axis.local_size is not None
-            cells.append(seconds(axis.local_size / report.sample_rate) if timed else "")
+            rate, size = rate_of(report, axis.name), axis.local_size
+            cells.append("" if rate is None or size is None else seconds(size / rate))
         cells.append("collapsed" if axis.collapsed else rate_note(report, axis))
         table.add_row(*cells)
     return table

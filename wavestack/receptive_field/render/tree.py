@@ -36,7 +36,8 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
         return None
     causal = report.is_causal
     one_kernel = len({window.kernel for _, window in chain}) == 1
-    levels, size, start = [], 1, 0
+    levels: list[dict[str, Any]] = []
+    size, start = 1, 0
     jump = Fraction(1)
     for row, window in chain:
         start += int(jump * -window.padding)
@@ -136,6 +137,8 @@ def _label(window: Window, one_kernel: bool) -> str:
 def _profile(effective: EffectiveField | None, axis: Axis, anchor: float) -> dict[str, Any] | None:
     """The effective field of one output, binned to what a screen can show."""
     if effective is None or axis.name not in effective.axes or not effective.output_index:
+        return None
+    if axis.jump is None:
         return None
     values = effective.profile(axis.name)
     position = float(effective.output_index[0] * axis.jump) + anchor

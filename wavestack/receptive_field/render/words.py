@@ -75,16 +75,17 @@ def unit(report: Report, axis: str, number: Number | None = None) -> str:
     return word if number == 1 else word + "s"
 
 
-def is_time(report: Report, axis: str) -> bool:
-    """Whether durations can be stated for an axis."""
-    return axis == "T" and bool(report.sample_rate)
+def rate_of(report: Report, axis: str) -> float | None:
+    """Positions per second along an axis; None where durations cannot be stated."""
+    return report.sample_rate if axis == "T" and report.sample_rate else None
 
 
 def length(report: Report, axis: str, value: Number | None) -> str:
     """Positions with their unit, and the duration where there is a sample rate."""
     text = f"{count(value)} {unit(report, axis, value)}"
-    if value is not None and is_time(report, axis) and not math.isinf(value):
-        text += f" = {seconds(float(value) / report.sample_rate)}"
+    rate = rate_of(report, axis)
+    if value is not None and rate is not None and not math.isinf(value):
+        text += f" = {seconds(float(value) / rate)}"
     return text
 
 
@@ -149,8 +150,9 @@ def rate_note(report: Report, axis: Axis) -> str:
     per = "one output per input" if axis.jump == 1 else f"one output every {count(axis.jump)}"
     if axis.jump < 1:
         per = f"{count(1 / axis.jump)} outputs per input"
-    if is_time(report, axis.name):
-        per += f", {hertz(report.sample_rate / float(axis.jump))}"
+    rate = rate_of(report, axis.name)
+    if rate is not None:
+        per += f", {hertz(rate / float(axis.jump))}"
     return per
 
 
@@ -209,7 +211,7 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
             ("Pixels used", share(area.coverage), f"{count(area.used)} of {count(area.box)}")
         )
     elif all(axis.coverage is not None for axis in axes):
-        coverage = math.prod(axis.coverage for axis in axes)
+        coverage = math.prod(axis.coverage or 0.0 for axis in axes)
         holes = "no holes" if coverage == 1 else f"{_each(axes, 'used')} positions used"
         rows.append(("Coverage", share(coverage), holes))
     if stated:
@@ -222,8 +224,9 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
             note = "every output waits for all of the input"
             if not math.isinf(time.lookahead):
                 note = f"{unit(report, 'T', time.lookahead)} in the future"
-                if is_time(report, "T"):
-                    note += f", {seconds(time.lookahead / report.sample_rate)}"
+                rate = rate_of(report, "T")
+                if rate is not None:
+                    note += f", {seconds(time.lookahead / rate)}"
         rows.append(("Look-ahead", count(max(0, time.lookahead)), note))
     starts = _each(axes, "start", missing="")
     if starts:
@@ -234,9 +237,10 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
     if any(axis.period not in (None, 1) for axis in axes):
         rows.append(("Pattern repeats every", _each(axes, "period"), "outputs"))
     if effective is not None:
-        ratios = [effective.ratio(axis) for axis in effective.axes]
+        found = [effective.ratio(axis) for axis in effective.axes]
+        ratios = [ratio for ratio in found if ratio is not None]
         note = "95 % of the gradient"
-        if None not in ratios:
+        if len(ratios) == len(found):
             note += ", " + TIMES.join(share(ratio) for ratio in ratios) + " of the extent"
         widths = TIMES.join(count(effective.width(axis)) for axis in effective.axes)
         rows.append(("Effective field", widths, note))
@@ -256,8 +260,9 @@ def _extent_note(report: Report, axes: list[Axis], figure: str) -> str:
     units = list(dict.fromkeys(unit(report, axis.name) for axis in axes))
     note = TIMES.join(units)
     value = getattr(axes[0], figure)
-    if len(axes) == 1 and value is not None and is_time(report, axes[0].name):
+    rate = rate_of(report, axes[0].name)
+    if len(axes) == 1 and value is not None and rate is not None:
         if math.isinf(value):
             return "everything"
-        note += f" = {seconds(value / report.sample_rate)}"
+        note += f" = {seconds(value / rate)}"
     return note if not any(getattr(a, figure) == math.inf for a in axes) else "the whole input"
