@@ -33,7 +33,9 @@ class CoreSecondLimit(pl.Callback):
         run, limit = self.run, self.run.settings.max_core_seconds
         if limit is None or run.stop_reason or run.finished or not self._look_now(trainer):
             return
-        if run.core_seconds(trainer) >= limit:
+        used = run.core_seconds(trainer)
+        if used >= limit:
+            run.figures["core_seconds"] = used  # the step is rarely one that is logged
             run.stop_reason = "budget"
             trainer.should_stop = True
 
