@@ -73,19 +73,24 @@ def test_single_channel_needs_one_probe_and_is_exact():
     np.testing.assert_allclose(field.magnitude[3:8], weight / weight.sum(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("coding", ["embedding", "one_hot", "table"])
+@pytest.mark.parametrize("coding", ["embedding", "one_hot", "table", "amplitude", "division"])
 def test_integer_codes_are_probed_behind_their_embedding(coding):
     class Codes(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.embedding = nn.Embedding(8, 4)
-            self.conv = nn.Conv1d(8 if coding == "one_hot" else 4, 1, 3)
+            channels = {"one_hot": 8, "amplitude": 1, "division": 1}
+            self.conv = nn.Conv1d(channels.get(coding, 4), 1, 3)
 
         def forward(self, x):
             if coding == "embedding":
                 y = self.embedding(x)
             elif coding == "table":
                 y = self.embedding.weight[x]
+            elif coding == "amplitude":
+                y = (x.to(torch.float32) - 4)[..., None]
+            elif coding == "division":
+                y = (x / 8)[..., None]
             else:
                 y = torch.nn.functional.one_hot(x, 8).float()
             return self.conv(y.transpose(1, 2))

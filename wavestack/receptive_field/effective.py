@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+
+from wavestack.receptive_field.probed_input import ProbedInput
 
 MASSES = (0.5, 0.95, 0.99)
 _NO_GRADIENT = "the gradient is zero everywhere: this output does not move with the input"
@@ -142,7 +142,7 @@ def effective_receptive_field(
     total: Tensor | None = None
     count = 0
     for example in inputs if isinstance(inputs, list) else [inputs]:
-        with _eval_mode(model), _ProbedInput(example) as probe:
+        with _eval_mode(model), ProbedInput(example) as probe:
             output = _run(model, probe.call_args, layer)
             dims = _position_dims(probe.shape, axes)
             index = _output_position(output, dims, output_index, axes, report)
@@ -193,62 +193,10 @@ def shortest_interval(profile: np.ndarray, mass: float) -> tuple[int, int]:
     return first, int(ends[first]) - 1
 
 
-class _ProbedInput(TorchFunctionMode):
-    """Makes the first tensor of a call a leaf; an integer one behind its embedding."""
-
-    def __init__(self, example: Any) -> None:
-        super().__init__()
-        self.leaves: list[Tensor] = []
-        self.call_args: tuple[tuple, dict] = _as_call(example)
-        args, kwargs = self.call_args
-        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        if not tensors:
-            raise ValueError(f"the input holds no tensor: {type(example).__name__}")
-        original = tensors[0]
-        self.shape = tuple(original.shape)
-        if len(self.shape) not in _AXIS_NAMES:
-            raise ValueError(f"input must have 2 to 5 dimensions, got shape {self.shape}")
-        self._integer = not original.is_floating_point()
-        if not self._integer:
-            leaf = original.detach().clone().requires_grad_()
-            self.leaves.append(leaf)
-            args = tuple(leaf if value is original else value for value in args)
-            kwargs = {key: leaf if v is original else v for key, v in kwargs.items()}
-            self.call_args = (args, kwargs)
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if not self._integer or not isinstance(out, Tensor):
-            return out
-        behind_embedding = func in (F.embedding, F.one_hot, Tensor.__getitem__)
-        if not behind_embedding or out.shape[: len(self.shape)] != self.shape:
-            return out
-        if func is Tensor.__getitem__ and not out.is_floating_point():
-            return out
-        # One-hot codes are integers; as floats they carry a gradient and convert as before.
-        leaf = out.detach().to(torch.get_default_dtype()).requires_grad_()
-        self.leaves.append(leaf)
-        return leaf
-
-    def squared_gradients(self, scalar: Tensor) -> Tensor:
-        """Squared gradient per input element; channels that an embedding added are summed."""
-        if not self.leaves:
-            raise ValueError("the integer input reaches no embedding, so it has no gradient")
-        total = torch.zeros(self.shape, dtype=torch.float64)
-        for gradient in torch.autograd.grad(
-            scalar, self.leaves, retain_graph=True, allow_unused=True
-        ):
-            if gradient is not None:
-                extra = tuple(range(len(self.shape), gradient.ndim))
-                squared = gradient.detach().cpu().double().square()
-                total += squared.sum(dim=extra) if extra else squared
-        return total
-
-
 def _jacobian_norm(
     output: Tensor,
     index: dict[int, int],
-    probe: _ProbedInput,
+    probe: ProbedInput,
     num_probes: int,
     generator: torch.Generator,
 ) -> Tensor:
@@ -325,14 +273,6 @@ def _output_position(
         if not -size <= position < size:
             raise ValueError(f"output_index {position} is outside the output of size {size}")
     return {d: int(p) % s for d, p, s in zip(dims, wanted, sizes, strict=True)}
-
-
-def _as_call(example: Any) -> tuple[tuple, dict]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    if isinstance(example, tuple):
-        return example, {}
-    return (example,), {}
 
 
 @contextmanager
