@@ -21,7 +21,7 @@ def run_folder(tmp_path: Path) -> Path:
     soundfile.write(tmp_path / "samples" / "step_20.wav", np.zeros(800, np.float32), 8000)
     (tmp_path / "samples" / "step_20.png").write_bytes(b"\x89PNG pretend")
     (tmp_path / "metrics.csv").write_text(
-        "epoch,step,train/bits_per_sample,val/bits_per_sample,train/grad_norm\n"
+        "epoch,step,train/bits_per_sample,val/bits_per_sample,gradient_norm\n"
         "0,10,6.5,,1.0\n0,20,5.25,,nan\n0,20,,5.5,\n"
     )
     (tmp_path / "config.yaml").write_text("note: <script>alert(1)</script>\n")
@@ -68,7 +68,7 @@ def test_curves_are_read_by_split_and_leave_out_what_is_not_finite(run_folder: P
         "train/bits_per_sample", [10, 20], [6.5, 5.25]
     )
     assert curves["bits_per_sample"]["val"].values == [5.5]
-    assert curves["grad_norm"]["train"].steps == [10]
+    assert curves["gradient_norm"]["run"].steps == [10]
 
 
 def test_chart_of_a_constant_curve_has_finite_coordinates() -> None:

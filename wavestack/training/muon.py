@@ -66,7 +66,7 @@ class MuonAdamW(torch.optim.AdamW):
         super().__init__(
             [group for group in groups if group["params"]],
             lr=lr,
-            betas=tuple(betas),
+            betas=(betas[0], betas[1]),
             weight_decay=weight_decay,
         )
 
@@ -134,7 +134,7 @@ def _whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
-def _sharded_like(parameter: Tensor, update: Tensor) -> Tensor:
+def _sharded_like(parameter: Any, update: Tensor) -> Tensor:
     if not hasattr(parameter, "device_mesh"):
         return update
     from torch.distributed.tensor import distribute_tensor

@@ -17,7 +17,7 @@ TITLES = {
     "bits_per_sample": ("Bits per sample", "bits"),
     "loss": ("Loss", ""),
     "learning_rate": ("Learning rate", ""),
-    "grad_norm": ("Gradient norm before clipping", ""),
+    "gradient_norm": ("Gradient norm before clipping", ""),
     "samples_per_second": ("Audio samples trained per second", ""),
 }
 FIGURES = {
