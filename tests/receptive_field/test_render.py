@@ -155,6 +155,23 @@ def test_tree_gives_the_very_positions_of_the_report(causal):
     assert sorted(items) == causal.depends_on(3000, clipped=False)["T"].tolist()
 
 
+def test_tree_passes_the_one_by_one_convolution_of_a_residual():
+    class Block(nn.Module):
+        def __init__(self, channels: int, dilation: int) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(channels, 3, 3, dilation=dilation)
+            self.skip = nn.Conv1d(channels, 3, 1)
+
+        def forward(self, x):
+            padding = 2 * self.conv.dilation[0]
+            return torch.relu(self.conv(nn.functional.pad(x, (padding, 0)))) + self.skip(x)
+
+    report = analyze(nn.Sequential(Block(1, 1), Block(3, 2), Block(3, 4)), torch.zeros(1, 1, 50))
+    tree = dilation_tree(report)
+    assert tree is not None
+    assert [level["label"] for level in tree["levels"]] == [f"dilation {d}" for d in (1, 2, 4)]
+
+
 def test_no_tree_is_drawn_of_what_is_no_chain():
     class Branches(nn.Module):
         def __init__(self) -> None:

@@ -90,7 +90,11 @@ def funnel(report: Report) -> dict[str, Any] | None:
 
 
 def _chain(rows: list[LayerRow], axis: Axis) -> list[tuple[LayerRow, Window]] | None:
-    """The layers that widen or stride, each with its own relation; None if they do not follow."""
+    """The layers that widen or stride one after another, each with its own relation.
+
+    A layer that does not follow the one before stands in a side branch, such as the 1x1 convolution
+    of a residual; whether the branch adds anything is for `_agrees` to find.
+    """
     chain: list[tuple[LayerRow, Window]] = []
     size, jump, start = 1, Fraction(1), 0
     for row in rows:
@@ -103,7 +107,7 @@ def _chain(rows: list[LayerRow], axis: Axis) -> list[tuple[LayerRow, Window]] | 
         own_start = (seen.start - start) / jump
         grown = size + (k - 1) * d * jump
         if own_start.denominator != 1 or (grown, jump * s) != (seen.local_size, seen.jump):
-            return None
+            continue
         chain.append((row, Window(k, s, -int(own_start), d)))
         size, jump, start = int(grown), seen.jump, seen.start
     if (size, jump, start) != (axis.local_size, axis.jump, axis.start):
