@@ -79,6 +79,7 @@ class Analysis:
         self.sample_rate = sample_rate
         self.runs: dict[int, Traced | None] = {}
         self.real = False
+        self.rows: list[LayerRow] | None = None
         try:
             self.runs[1] = self._run(inputs)
         except UserError:
@@ -355,7 +356,9 @@ class Analysis:
 
     def layers(self) -> list[LayerRow]:
         """The table."""
-        return layer_rows(self)
+        if self.rows is None:
+            self.rows = layer_rows(self)
+        return self.rows
 
     def area(self) -> Area | None:
         """The plane of the last two axes."""

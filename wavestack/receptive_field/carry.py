@@ -130,7 +130,8 @@ def through_sum(factors: Factors, relation: Sum, sizes: Sequence[int]) -> list[F
     if not axes_of(factors) or len(factors) > 1:
         return [_mixed(size, factors) for size in sizes]
     steps = [
-        abs(factor) if size > 1 else 0 for factor, size in zip(relation.factors, sizes, strict=True)
+        abs(factor) * size if size > 1 else 0
+        for factor, size in zip(relation.factors, sizes, strict=True)
     ]
     outermost = steps.index(max(steps)) if max(steps) > 0 else 0
     result: list[Factors] = []

@@ -124,5 +124,3 @@ _RULES: dict[str, Callable[[Any, tuple[int, ...]], Sized | None]] = {
     "linear": _linear,
     "matmul": _matmul,
 }
-
-

@@ -30,23 +30,28 @@ def layer_rows(analysis: Analysis) -> list[LayerRow]:
     sharp = _sharp_run(analysis)
     rulers = _rulers(analysis, sharp)
     measured: dict[tuple[int, int], LayerAxis] = {}
+    before: dict[str, LayerAxis] = {}
     rows = []
     for name, call in sorted(last.items(), key=lambda entry: (entry[1].end, -entry[1].begin)):
         nodes = own.get(name, [])
         module = modules[name]
         params = sum(p.numel() for p in module.parameters(recurse=False))
         index = _output(call.outputs)
-        if index is None or not (nodes or params) or (not name and not nodes):
+        if index is None or not (nodes or params) or (not name and not any(n.macs for n in nodes)):
             continue
         node = run.graph[index]
         geometry = next((n.geometry for n in nodes if n.geometry is not None), None)
         axes = {}
         for label, _, number in analysis.primary.axes:
-            other = _same_node(run, sharp, index)
-            key = (_origin(sharp.graph.nodes, other), number)
+            key = (origin_of(sharp.graph.nodes, index), number)
             if key not in measured:
                 measured[key] = _layer_axis(rulers[number], sharp.graph[key[0]])
             found = measured[key]
+            if found.local_size is None and number in joined[index]:
+                # The axis is gone: what is left is global, and the local relation is the last one.
+                found = before.get(label, found)
+            elif found.local_size is not None:
+                before[label] = found
             if number in joined[index] and found.local_size is not None:
                 found = LayerAxis(
                     math.inf, found.local_size, found.jump, found.start, found.coverage
@@ -115,16 +120,12 @@ def _sharp_run(analysis: Analysis) -> Traced:
     return best
 
 
-def _same_node(run: Traced, sharp: Traced, index: int) -> int:
-    return index if len(run.graph) == len(sharp.graph) else index
-
-
 def _rulers(analysis: Analysis, run: Traced) -> dict[int, Ruler]:
     item = analysis.primary
     return {number: analysis.ruler(run, item, number) for _, _, number in item.axes}
 
 
-def _origin(nodes: list[Node], index: int) -> int:
+def origin_of(nodes: list[Node], index: int) -> int:
     """The first tensor in a chain of element-wise steps that ends here: it sees the same."""
     while True:
         node = nodes[index]

@@ -551,7 +551,7 @@ def untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
     attributes = [(child, dict(child.__dict__)) for child in model.modules()]
     buffers = [(child, dict(child._buffers)) for child in model.modules()]
     own = list(model.buffers()) if deep else []
-    copies = [(buffer, buffer.detach().clone(), buffer._version) for buffer in own]
+    copies = [(buffer, buffer.detach().clone()) for buffer in own]
     try:
         yield
     finally:
@@ -565,8 +565,8 @@ def untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
             child._buffers.clear()
             child._buffers.update(registered)
         with torch.no_grad():
-            for buffer, copy, version in copies:
-                if buffer._version != version:
+            for buffer, copy in copies:
+                if not torch.equal(buffer, copy):
                     buffer.copy_(copy)
 
 

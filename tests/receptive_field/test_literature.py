@@ -1,0 +1,224 @@
+"""Numbers that the literature states, and what other calculators get wrong."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wavestack.receptive_field import analyze
+
+
+class Same(nn.Module):
+    """TensorFlow's SAME padding before a convolution or pool of width 1."""
+
+    def __init__(self, kernel: int, stride: int = 1, pool: bool = False) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.core: nn.Module = (
+            nn.MaxPool2d(kernel, stride) if pool else nn.Conv2d(1, 1, kernel, stride)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for n in (x.shape[-1], x.shape[-2]):
+            total = max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0)
+            pads += [total // 2, total - total // 2]
+        return self.core(F.pad(x, pads))
+
+
+class Padded(nn.Module):
+    """``conv2d_same`` of TF-Slim: the padding does not depend on the input size."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.core = nn.Conv2d(1, 1, kernel, stride, (kernel - 1) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.core(x)
+
+
+class Residual(nn.Module):
+    """A bottleneck unit of TF-Slim's ResNet v1: the stride is in its 3x3 convolution."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 1, 1), Padded(3, stride), nn.Conv2d(1, 1, 1))
+        self.short = nn.MaxPool2d(1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.short(x)
+
+
+def slim_resnet(*units: int) -> nn.Module:
+    layers: list[nn.Module] = [Padded(7, 2), Same(3, 2, pool=True)]
+    for block, number in enumerate(units):
+        # The last unit of every block but the last one strides.
+        layers += [Residual(2 if k == number - 1 and block < 3 else 1) for k in range(number)]
+    return nn.Sequential(*layers)
+
+
+def slim_alexnet() -> nn.Module:
+    valid = nn.MaxPool2d(3, 2)
+    return nn.Sequential(
+        nn.Conv2d(1, 1, 11, 4), valid, Same(5), valid, Same(3), Same(3), Same(3), valid
+    )
+
+
+def slim_vgg16() -> nn.Module:
+    layers: list[nn.Module] = []
+    for number in (2, 2, 3, 3, 3):
+        layers += [*(Same(3) for _ in range(number)), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers)
+
+
+def slim_mobilenet() -> nn.Module:
+    strides = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+    return nn.Sequential(*(Same(3, stride) for stride in strides))
+
+
+@pytest.mark.parametrize(
+    ("build", "size", "jump", "padding"),
+    [
+        (slim_alexnet, 195, 32, 64),
+        (slim_vgg16, 212, 32, 90),
+        (slim_mobilenet, 315, 32, None),
+        (lambda: slim_resnet(3, 4, 6, 3), 483, 32, None),
+        (lambda: slim_resnet(3, 4, 23, 3), 1027, 32, None),
+        (lambda: slim_resnet(3, 8, 36, 3), 1507, 32, None),
+        (lambda: slim_resnet(3, 24, 36, 3), 1763, 32, None),
+    ],
+    ids=["alexnet_v2", "vgg_16", "mobilenet_v1", "resnet_v1_50", "_101", "_152", "_200"],
+)
+def test_table_of_araujo_et_al(build: object, size: int, jump: int, padding: int | None) -> None:
+    """Computing receptive fields of convolutional neural networks, Distill (2019), the table."""
+    report = analyze(build(), torch.zeros(1, 1, 224, 224))
+    for axis in report.axes.values():
+        assert (axis.size, axis.jump, axis.period) == (size, jump, 1)
+        if padding is not None:
+            assert axis.start == -padding
+
+
+class WaveNet(nn.Module):
+    """A plain WaveNet of kernel 2."""
+
+    def __init__(self, cycle: int, repeats: int, width: int = 2) -> None:
+        super().__init__()
+        dilations = [2**k for _ in range(repeats) for k in range(cycle)]
+        self.gates = nn.ModuleList(nn.Conv1d(width, 2 * width, 2, dilation=d) for d in dilations)
+        self.mixes = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = torch.zeros_like(x)
+        for gate, mix in zip(self.gates, self.mixes, strict=True):
+            a, b = gate(F.pad(x, (gate.dilation[0], 0))).chunk(2, 1)
+            h = mix(torch.tanh(a) * torch.sigmoid(b))
+            skips, x = skips + h, x + h
+        return skips
+
+
+def test_wavenet_sees_1024_samples() -> None:
+    axis = analyze(WaveNet(10, 1), torch.zeros(1, 2, 2000)).axes["T"]
+    assert (axis.size, axis.start, axis.lookahead, axis.coverage) == (1024, -1023, 0, 1.0)
+    report = analyze(WaveNet(10, 3), torch.zeros(1, 2, 2000))
+    assert report.axes["T"].size == 3070
+    assert report.is_causal
+    assert report.latency == 0
+
+
+def test_temporal_convolutional_network() -> None:
+    """Bai et al. (2018): blocks of two convolutions see 1 + 2 (k - 1) sum(d)."""
+    layers = []
+    for dilation in (1, 2, 4, 8):
+        for _ in range(2):
+            layers += [
+                nn.ConstantPad1d((2 * dilation, 0), 0.0),
+                nn.Conv1d(1, 1, 3, dilation=dilation),
+            ]
+    assert analyze(nn.Sequential(*layers), torch.zeros(1, 1, 99)).axes["T"].size == 1 + 2 * 2 * 15
+
+
+def test_context_module_of_yu_and_koltun() -> None:
+    fields = []
+    layers: list[nn.Module] = []
+    for dilation, kernel in zip((1, 1, 2, 4, 8, 16, 1, 1), (3,) * 7 + (1,), strict=True):
+        layers.append(nn.Conv2d(1, 1, kernel, padding=dilation * (kernel // 2), dilation=dilation))
+        fields.append(analyze(nn.Sequential(*layers), torch.zeros(1, 1, 64, 64)).axes["H"].size)
+    assert fields == [3, 5, 9, 17, 33, 65, 67, 67]
+
+
+def test_front_end_of_dilation8() -> None:
+    """VGG-16 without pool4 and pool5, conv5 dilated by 2, fc6 by 4: 380 pixels, jump 8."""
+    layers: list[nn.Module] = []
+    for number, dilation, pool in ((2, 1, 1), (2, 1, 1), (3, 1, 1), (3, 1, 0), (3, 2, 0)):
+        layers += [nn.Conv2d(1, 1, 3, padding=dilation, dilation=dilation) for _ in range(number)]
+        layers += [nn.MaxPool2d(2)] * pool
+    layers.append(nn.Conv2d(1, 1, 7, padding=12, dilation=4))
+    axis = analyze(nn.Sequential(*layers), torch.zeros(1, 1, 128, 128)).axes["W"]
+    assert (axis.size, axis.jump) == (380, 8)
+
+
+def test_neural_amp_modeler_a2() -> None:
+    """Kernel 6, dilations 1 3 7 17 41 101 239 three times; kernel 15, dilations 1 13; head kernel 16."""
+    cycle = [(6, d) for d in (1, 3, 7, 17, 41, 101, 239)]
+    layers = [*cycle, *cycle, (15, 1), (15, 13), *cycle, (16, 1)]
+    model = nn.Sequential(*(nn.Conv1d(1, 1, k, dilation=d) for k, d in layers))
+    assert analyze(model, torch.zeros(1, 1, 8000)).axes["T"].size == 6347
+
+
+def test_aspp_uses_25_of_1369_pixels() -> None:
+    class ASPP(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branches = nn.ModuleList(
+                [nn.Conv2d(1, 1, 1)]
+                + [nn.Conv2d(1, 1, 3, padding=r, dilation=r) for r in (6, 12, 18)]
+            )
+            self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            pooled = F.interpolate(
+                self.pool(x), size=x.shape[-2:], mode="bilinear", align_corners=False
+            )
+            return torch.cat([*(branch(x) for branch in self.branches), pooled], 1)
+
+    report = analyze(ASPP(), torch.zeros(1, 1, 60, 60))
+    axis = report.axes["H"]
+    assert math.isinf(axis.size)
+    assert (axis.local_size, axis.used) == (37, 7)
+    assert (report.area.used, report.area.box) == (25, 1369)
+    assert ("pool.0", "mean", "H", "both") in report.global_ops
+
+
+def test_u_net_of_ronneberger_has_period_8_after_three_poolings() -> None:
+    def double(i: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(i, 1, 3, padding=1), nn.ReLU(), nn.Conv2d(1, 1, 3, padding=1)
+        )
+
+    class UNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.ModuleList(double(1) for _ in range(4))
+            self.rise = nn.ModuleList(nn.ConvTranspose2d(1, 1, 2, 2) for _ in range(3))
+            self.join = nn.ModuleList(double(2) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            kept = []
+            for k, step in enumerate(self.down):
+                x = step(x)
+                if k < 3:
+                    kept.append(x)
+                    x = F.max_pool2d(x, 2)
+            for rise, join in zip(self.rise, self.join, strict=True):
+                x = join(torch.cat([rise(x), kept.pop()], 1))
+            return x
+
+    axis = analyze(UNet(), torch.zeros(1, 1, 64, 64)).axes["H"]
+    assert (axis.period, axis.jump) == (8, Fraction(1))
+    # Up-convolutions with kernel 2 add nothing: outputs differ only by where their block lies.
+    assert len({phase.start for phase in axis.phases}) > 1
