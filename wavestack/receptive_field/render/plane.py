@@ -42,6 +42,7 @@ def _coverage(report: Report) -> dict[str, Any] | None:
         "factor": factor,
         "used": area.used,
         "box": area.box,
+        "local": any(report.axes[name].is_global for name in area.axes),
         "centre": _own_position(report, area.axes, start, size),
         "data": packed(shades),
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wavestack.receptive_field.effective import EffectiveField
     from wavestack.receptive_field.report import Report
 
+HEAT = ["#ffffff", "#fde2b2", "#f49260", "#c93e5c", "#6e1e6e", "#1e0e3c"]
 INK, SOFT, FAINT, ACCENT, OUTPUT = "#1c1e24", "#5f6570", "#c9cdd6", "#2956c8", "#d9480f"
 
 
@@ -129,7 +130,8 @@ def _profile(where: Axes, report: Report, effective: EffectiveField) -> None:
     used = np.flatnonzero(profile)
     x = np.arange(used[0], used[-1] + 1)
     now = used[-1] if report.is_causal else effective.mean(axis)
-    where.fill_between(x - now, profile[x] / profile.max(), color=ACCENT, alpha=0.25, linewidth=0)
+    heights = profile[x] / profile.max()
+    where.fill_between(x - now, heights, step="mid", color=ACCENT, alpha=0.5, linewidth=0)
     for mass, colour in ((0.95, SOFT), (0.5, OUTPUT)):
         first, last = effective.interval(axis, mass)
         where.axvspan(first - now, last - now, color=colour, alpha=0.12, linewidth=0)
@@ -170,10 +172,12 @@ def _plane(where: Axes, report: Report) -> None:
 
 
 def _heat(where: Axes, report: Report, effective: EffectiveField) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
 
     plane = effective.magnitude.sum(axis=tuple(range(effective.magnitude.ndim - 2)))
-    where.imshow(np.sqrt(plane), cmap="magma_r", extent=(0, plane.shape[1], plane.shape[0], 0))
+    colours = LinearSegmentedColormap.from_list("heat", HEAT)
+    where.imshow(np.sqrt(plane), cmap=colours, extent=(0, plane.shape[1], plane.shape[0], 0))
     (top, bottom), (left, right) = (effective.interval(axis) for axis in effective.axes[-2:])
     where.add_patch(
         Rectangle((left, top), right - left + 1, bottom - top + 1, fill=False, color=OUTPUT)

@@ -228,7 +228,7 @@ def facts(report: Report, effective: EffectiveField | None = None) -> list[tuple
                 if rate is not None:
                     note += f", {seconds(time.lookahead / rate)}"
         rows.append(("Look-ahead", count(max(0, time.lookahead)), note))
-    starts = _each(axes, "start", missing="")
+    starts = _each(axes, "start", missing="").replace(TIMES, ", ")
     if starts:
         inside = all(axis.start is not None and axis.start >= 0 for axis in axes)
         rows.append(

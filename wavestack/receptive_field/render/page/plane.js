@@ -42,6 +42,7 @@ function outline(ctx, place, start, size, colour, dashed) {
 
 function setUpCoverage(map, frame) {
   $("plane").hidden = false;
+  if (map.local) $("plane").querySelector("h2").textContent = "Which pixels its convolutions read";
   const values = bytes(map.data), [rows, cols] = map.shape, factor = map.factor;
   const centre = map.centre;
   let place = null, hovered = null;
@@ -79,7 +80,8 @@ function setUpCoverage(map, frame) {
   $("plane-readout").innerHTML = sum();
   $("plane-hint").textContent = (factor > 1 ? `One cell is ${factor} × ${factor} pixels, its shade the share that is used. ` : "")
     + (frame.size.some((s, d) => s > map.size[d] * 3) ? "The image is larger than this view. " : "Dashed: the input image. ")
-    + "The dot is the output's own position.";
+    + "The dot is the output's own position."
+    + (map.local ? " Through the global operators every pixel of the image counts." : "");
   const box = $("plane-canvas");
   box.addEventListener("mousemove", (event) => {
     const spot = box.getBoundingClientRect();
