@@ -12,9 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from wavestack.commands import COMMANDS
-from wavestack.config import TrainerConfig, compose, config_folder, read_run_config, recipe_folder
+from wavestack.config import compose, config_folder, read_run_config, recipe_folder
 from wavestack.errors import UserError
 from wavestack.mistakes import plain_lines
+from wavestack.schemas import TrainerConfig
 
 RECIPES = sorted(file.stem for file in recipe_folder().glob("*.yaml"))
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wavestack.command_line import CommandLine, parse
+from wavestack.command_line.words import CommandLine, parse
 from wavestack.commands import COMMANDS
 from wavestack.errors import UserError
 
@@ -59,12 +59,12 @@ def run(words: list[str]) -> int:
         print(f"wavestack {__version__}")
         return 0
     if not words or words[0] in ("--help", "-h", "help"):
-        from wavestack.help import print_overview
+        from wavestack.command_line.help import print_overview
 
         print_overview()
         return 0
     if words[0] in ("-sc", "--shell-completion"):
-        from wavestack.completion import complete
+        from wavestack.command_line.completion import complete
 
         return complete(words)
     command = words[0]
@@ -75,7 +75,7 @@ def run(words: list[str]) -> int:
         raise UserError(f"{command}: no such command{nearest(command, list(COMMANDS))} ({known})")
     line = parse(command, words[1:])
     if line.help:
-        from wavestack.help import print_help
+        from wavestack.command_line.help import print_help
 
         print_help(command, line.config_dir)
         return 0
@@ -86,12 +86,12 @@ def run_command(line: CommandLine) -> int:
     """Compose the config of a parsed command line through Hydra and run the command on it."""
     import hydra
 
-    from wavestack.before_start import check_before_start
-    from wavestack.commands.schemas import register_schemas
+    from wavestack.command_line.before_start import check_before_start
     from wavestack.config import HYDRA_VERSION, config_folder, prepare, recipe_folder
     from wavestack.hydra_plugins import search_folders
     from wavestack.safety.resolvers import plain_resolvers
     from wavestack.safety.trust import trust_packages
+    from wavestack.schemas import register_schemas
 
     if line.trust:
         sys.path.insert(0, os.getcwd())  # a console script does not look there by itself

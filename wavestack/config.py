@@ -1,24 +1,17 @@
-"""What a config may contain: dataclasses for the top-level keys of every command.
-
-Hydra merges every file and command-line value into these classes, so a mistyped key or a wrong type
-stops before anything runs, with its full name. The parts that are objects (`model`, `data`, `task`,
-`optimizer`, `scheduler`) stay open here: they are checked against their constructors by
-`wavestack.safety.instantiate`.
-"""
+"""Composes and checks configs: the shipped folders, the commands' schemas, a run's own file."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from wavestack.errors import UserError
+from wavestack.schemas import TrainConfig, register_schemas
 
 HYDRA_VERSION = "1.3"  # of the behaviour asked of Hydra, not of its release
 _NAME = re.compile(r"\w[\w.-]*")
@@ -31,78 +24,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "trainer.strategy": ("auto", "ddp", "fsdp"),
     "trainer.precision": ("fp32", "bf16", "fp16"),
 }
-
-
-@dataclass
-class TrainerConfig:
-    """How long, where and with what numbers a training runs.
-
-    Attributes:
-        max_steps: optimiser steps of the whole training; learning-rate schedules follow it.
-        max_core_seconds: CPU seconds of training (workers counted, evaluation not) after which it
-            stops early; null: no limit. It only stops: schedules still follow `max_steps`.
-        devices: processes, one per device.
-        num_nodes: machines, each with that many devices (under torchrun or SLURM).
-        strategy: "auto" (one process, or ddp for several), "ddp" or "fsdp".
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
-        precision: "fp32", "bf16" or "fp16" (mixed precision; weights stay fp32).
-        compile: run the model through torch.compile.
-        gradient_clip_norm: largest total gradient norm; null: gradients stay as they are.
-        ema_decay: decay per step of the averaged weights, which are the ones evaluated and
-            exported; null: none.
-        val_every_steps: steps between validations; null: at the end only.
-        sample_every_steps: steps between generated samples; null: at the end only.
-        sample_seconds: length of each generated sample.
-        sample_count: samples generated at a time; 0: none.
-        checkpoint_every_steps: steps between checkpoints; null: at the end only.
-        log_every_steps: steps between lines of metrics.csv.
-        keep_checkpoints: newest checkpoints kept, beside the best.
-        patience: validations without improvement before the training stops; null: never.
-        num_threads: torch threads; null: torch's own choice.
-        deterministic: only algorithms that give the same bits every time.
-    """
-
-    max_steps: int = MISSING
-    max_core_seconds: float | None = None
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    device: str = "auto"
-    precision: str = "fp32"
-    compile: bool = False
-    gradient_clip_norm: float | None = None
-    ema_decay: float | None = None
-    val_every_steps: int | None = None
-    sample_every_steps: int | None = None
-    sample_seconds: float = 1.0
-    sample_count: int = 2
-    checkpoint_every_steps: int | None = None
-    log_every_steps: int = 10
-    keep_checkpoints: int = 2
-    patience: int | None = None
-    num_threads: int | None = None
-    deterministic: bool = False
-
-
-@dataclass
-class TrainConfig:
-    """`wavestack train`.
-
-    Attributes:
-        name: name of the experiment, the first folder under runs/; the recipe's by default.
-        seed: seed of weights, batches and samples.
-        resume: run folder to continue, or null.
-    """
-
-    name: str | None = None
-    seed: int = 0
-    resume: str | None = None
-    model: Any = MISSING
-    data: Any = MISSING
-    task: Any = MISSING
-    optimizer: Any = MISSING
-    scheduler: Any = None
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
 
 def compose(
@@ -150,7 +71,6 @@ def compose_with_hydra(
     """
     import hydra
 
-    from wavestack.commands.schemas import register_schemas
     from wavestack.hydra_plugins import search_folders
     from wavestack.safety.hydra_keys import check_hydra, check_hydra_objects
 

@@ -12,7 +12,7 @@ import pytest
 import wavestack
 from wavestack import cli, commands
 from wavestack.cli import main, run
-from wavestack.command_line import parse
+from wavestack.command_line.words import parse
 from wavestack.errors import UserError
 
 

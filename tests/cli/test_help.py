@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wavestack.cli import run
+from wavestack.command_line.help import read_command
 from wavestack.commands import COMMANDS
-from wavestack.help import read_command
 
 
 def test_overview_names_every_command_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from wavestack.command_line import CommandLine
+from wavestack.command_line.words import CommandLine
 from wavestack.config import compose_with_hydra, config_folder, recipe_folder, resolve
 from wavestack.errors import UserError
 from wavestack.hydra_plugins import GROUP

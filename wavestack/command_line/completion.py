@@ -22,7 +22,7 @@ def complete(words: list[str]) -> int:
         UserError: when none of the three is asked for.
     """
     from wavestack.cli import run_command
-    from wavestack.command_line import parse
+    from wavestack.command_line.words import parse
 
     action = words[1] if len(words) > 1 else ""
     if action.partition("=")[0] not in ("install", "uninstall", "query"):
