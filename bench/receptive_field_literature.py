@@ -247,6 +247,7 @@ def draw_pictures() -> None:
     """The pictures of the page; the one of the page itself only where there is a Chromium."""
     folder = PAGE.parent / "images"
     folder.mkdir(exist_ok=True)
+    torch.manual_seed(0)
     model, x = stack(2, CYCLE), torch.zeros(1, 2, 4000)
     report = analyze(model, x, sample_rate=16_000)
     report.to_png(folder / "receptive_field_wavenet.png")
