@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wavestack.command_line import parse
+from wavestack.command_line.words import parse
 from wavestack.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
