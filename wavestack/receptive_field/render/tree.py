@@ -35,7 +35,8 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
     if not chain or not _agrees(chain, report, axis):
         return None
     causal = report.is_causal
-    one_kernel = len({window.kernel for _, window in chain}) == 1
+    kernels = [window.kernel for _, window in chain]
+    usual = max(set(kernels), key=kernels.count)
     levels: list[dict[str, Any]] = []
     size, start = 1, 0
     jump = Fraction(1)
@@ -47,7 +48,7 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
         levels.append(
             {
                 "name": row.name or row.operator,
-                "label": _label(window, one_kernel),
+                "label": _label(window, usual),
                 "period": 1,
                 "shift": window.stride,
                 "offsets": [[first + window.dilation * tap for tap in range(window.kernel)]],
@@ -130,10 +131,10 @@ def _agrees(chain: list[tuple[LayerRow, Window]], report: Report, axis: Axis) ->
     return True
 
 
-def _label(window: Window, one_kernel: bool) -> str:
+def _label(window: Window, usual_kernel: int) -> str:
     if window.stride > 1:
         return f"k {window.kernel}, stride {window.stride}"
-    if one_kernel:
+    if window.kernel == usual_kernel:
         return f"dilation {window.dilation}"
     return f"k {window.kernel}, d {window.dilation}"
 

@@ -124,7 +124,9 @@ def _local_part(report: Report, axes: list[Axis]) -> str:
 
 def _which(report: Report) -> str:
     """Which of several inputs the figures are about."""
-    return f" of {next(iter(report.inputs))}" if len(report.inputs) > 1 else ""
+    # A label has an axis too, but only one position: nobody would mistake it for the signal.
+    wide = [axes for axes in report.inputs.values() if any(a.input_size > 1 for a in axes.values())]
+    return f" of {next(iter(report.inputs))}" if len(wide) > 1 else ""
 
 
 def _holes(report: Report, axes: list[Axis]) -> str:
