@@ -75,6 +75,25 @@ def test_recurrent_networks_are_one_operator(kind: type[nn.RNN], bidirectional: 
     assert report.depends_on(5)["T"].tolist() == list(range(400 if bidirectional else 14))
 
 
+def test_a_reversed_scan_sees_the_future() -> None:
+    scan = nn.GRU(2, 2, batch_first=True)
+    report = analyze(Wired(lambda x, m: m(x.mT.flip(1))[0].flip(1).mT, scan), line(20))
+    assert report.global_ops == [("parts.0", "gru", "T", "both")]
+    assert not report.is_causal
+    assert report.depends_on(5)["T"].tolist() == list(range(5, 20))
+
+
+def test_scripted_modules() -> None:
+    report = analyze(torch.jit.script(nn.Sequential(conv(3, 1, 1), nn.ReLU(), conv(3, 2))), line())
+    assert (report.axes["T"].size, report.axes["T"].jump) == (5, 2)
+
+
+def test_values_read_by_python_are_said_and_caught() -> None:
+    report = analyze(Wired(lambda x, a: a(x) / (1 + x.abs().max().item()), conv(3, 1, 1)), line())
+    assert any("Python reads values" in text for text in report.warnings)
+    assert not report.verify()
+
+
 def test_causal_attention_sees_the_past() -> None:
     class Model(nn.Module):
         def __init__(self, fused: bool) -> None:

@@ -33,7 +33,7 @@ def _check(case: Case, names: tuple[str, ...]) -> None:
         gradients = probes.gradient_matrix(model, x, axis, axis)
         assert (gradients <= nans).all() or "reads data" in name or not case.pattern
         for o in range(nans.shape[0]):
-            index = {other: 0 for other in names} | {name: o}
+            index = dict.fromkeys(names, 0) | {name: o}
             if len(names) > 1:
                 # The other axis in its middle, where no border hides a tap.
                 for d, other in enumerate(names, start=2):

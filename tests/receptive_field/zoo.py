@@ -117,6 +117,17 @@ def python_loop(x: Tensor) -> Tensor:
     return torch.stack([x[..., t] + x[..., t - 1] for t in range(1, x.shape[-1])], -1)
 
 
+def dual_path(x: Tensor, a: nn.Module) -> Tensor:
+    """A convolution over segments, place by place."""
+    B = x.shape[0]
+    segments = x.reshape(B, 2, -1, 8).transpose(2, 3).reshape(B, 16, -1)
+    return a(segments).reshape(B, 2, 8, -1).transpose(2, 3).reshape(B, 2, -1)
+
+
+def periods(x: Tensor, a: nn.Module) -> Tensor:
+    return a(x.reshape(x.shape[0], 2, -1, 3)).flatten(2)
+
+
 def unet(x: Tensor, a: nn.Module, b: nn.Module, c: nn.Module, d: nn.Module) -> Tensor:
     top = a(x)
     low = c(F.max_pool1d(b(F.max_pool1d(top, 2)), 2))
@@ -363,6 +374,47 @@ LINE: dict[str, Case] = {
             up(3, 2, 1, output_padding=1),
             up(3, 2, 1, output_padding=1),
         )
+    ),
+    "segments, place by place": Case(
+        lambda: Wired(dual_path, conv(3, 1, 1, i=16, o=16, groups=16))
+    ),
+    "columns of a period": Case(lambda: Wired(periods, nn.Conv2d(2, 2, (3, 1), padding=(1, 0)))),
+    "linear x2, aligned corners": Case(
+        lambda: Wired(
+            lambda x, a: F.interpolate(a(x), scale_factor=2, mode="linear", align_corners=True),
+            conv(3, 2, 1),
+        ),
+        loose=True,
+    ),
+    "weight norm": Case(
+        lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(conv(3, 1, 1)), conv(3, 2))
+    ),
+    "spectral norm": Case(
+        lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(conv(3, 1, 1)), conv(3, 2))
+    ),
+    "branches stacked and averaged": Case(
+        lambda: Wired(
+            lambda x, a, b: torch.stack([a(x), b(x)]).mean(0), conv(3, 1, 1), conv(5, 1, 2)
+        )
+    ),
+    "local response norm": Case(
+        lambda: Wired(lambda x, a: F.local_response_norm(a(x), 2), conv(3, 1, 1))
+    ),
+    "channels rolled apart": Case(
+        lambda: Wired(
+            lambda x, a: torch.stack([u.roll(k, -1) for k, u in enumerate(a(x).unbind(1))], 1),
+            conv(3, 1, 1),
+        )
+    ),
+    "gather with a constant": Case(
+        lambda: Wired(
+            lambda x: (
+                x.gather(-1, (torch.arange(x.shape[-1] - 2) + 2).expand(1, 2, -1)) + x[..., :-2]
+            )
+        )
+    ),
+    "boolean index": Case(
+        lambda: Wired(lambda x, a: a(x)[:, :, torch.arange(x.shape[-1]) % 2 == 0], conv(3, 1, 1))
     ),
     "banded attention": Case(lambda: Wired(banded_attention), loose=True),
     "banded attention by hand": Case(lambda: Wired(banded_by_hand), loose=True),

@@ -14,8 +14,8 @@ from wavestack.receptive_field.relation import Global, Map, Notes
 from wavestack.receptive_field.report import Axis
 
 if TYPE_CHECKING:
-    from wavestack.receptive_field.inputs import Input
     from wavestack.receptive_field.analysis import Analysis
+    from wavestack.receptive_field.inputs import Input
 
 # At most this many places are named; a network with more has one design, repeated.
 _MOST_ADVICE = 4

@@ -80,6 +80,8 @@ class Analysis:
         self.runs: dict[int, Traced | None] = {}
         self.real = False
         self.rows: list[LayerRow] | None = None
+        self.reversed: set[int] = set()
+        self.patterns: dict[int, tuple[Pattern | None, Node | None, bool]] = {}
         try:
             self.runs[1] = self._run(inputs)
         except UserError:
@@ -181,20 +183,23 @@ class Analysis:
                 return node
         return None
 
-    def measured(
-        self, item: Input, number: int, target_of: Any
-    ) -> tuple[Pattern | None, Node | None, bool]:
+    def measured(self, item: Input, number: int) -> tuple[Pattern | None, Node | None, bool]:
         """The pattern of an axis at a tensor, in an enlarged run where borders cannot be continued.
 
         Returns:
             the pattern, the tensor that has the axis, and whether the asked one no longer has it
         """
+        if number not in self.patterns:
+            self.patterns[number] = self._measure(item, number)
+        return self.patterns[number]
+
+    def _measure(self, item: Input, number: int) -> tuple[Pattern | None, Node | None, bool]:
         first: tuple[Pattern | None, Node | None, bool] | None = None
-        for factor in self._factors(item, number, target_of):
+        for factor in self._factors():
             run = self.run if factor == 1 else self.enlarged(factor)
             if run is None:
                 break
-            target = run.graph[target_of(run)]
+            target = run.graph[self.subject(run)]
             ruler = self.ruler(run, item, number)
             siblings = frozenset(n for _, _, n in item.axes)
             node: Node | None = target
@@ -218,7 +223,7 @@ class Analysis:
         assert first is not None
         return first
 
-    def _factors(self, item: Input, number: int, target_of: Any) -> list[int]:
+    def _factors(self) -> list[int]:
         """1, and then larger and larger multiples that keep the sizes modulo the strides."""
         graph = self.run.graph
         strides = {1}
@@ -246,7 +251,7 @@ class Analysis:
     def axis(self, item: Input, name: str, dim: int, number: int) -> Axis:
         """Everything about one axis."""
         length = item.tensor.shape[dim]
-        pattern, node, collapsed = self.measured(item, number, lambda run: self.subject(run))
+        pattern, node, collapsed = self.measured(item, number)
         siblings = frozenset(n for _, _, n in item.axes)
         unknown = bool(self.full_need.unknown)
         if pattern is None or node is None or unknown:
@@ -265,8 +270,11 @@ class Analysis:
         lookahead: int | float | None = pattern.lookahead
         if joins:
             size = math.inf
-            if any(side != "past" for _, _, side in joins):
+            if any(side != "past" for _, _, side in joins) or self.looks_back_to_front(
+                item, dim, number, pattern
+            ):
                 lookahead = math.inf
+                self.reversed.add(number)
         elif collapsed:
             need = needs(
                 self.graph, self.target, {}, frozenset([number]), clipped=False, local=True
@@ -293,6 +301,19 @@ class Analysis:
             collapsed,
         )
 
+    def looks_back_to_front(self, item: Input, dim: int, number: int, pattern: Pattern) -> bool:
+        """Whether a scan of the past runs on a reversed axis, so that it scans the future."""
+        found = axis_dimension(self.target, number, frozenset(n for _, _, n in item.axes))
+        if found is None or pattern.jump is None or pattern.lookahead is None:
+            return found is not None
+        middle = self.target.shape[found[0]] // 2
+        need = needs(
+            self.graph, self.target, {found[0]: middle}, frozenset(), clipped=True, local=False
+        )
+        reached = need.along(self.run.inputs[item.name], dim)
+        limit = math.floor(middle * pattern.jump) + pattern.lookahead
+        return not sets.is_empty(reached) and sets.last(reached) > limit
+
     def joins(self, number: int) -> list[tuple[str, str, str]]:
         """The global operators along an axis: (module, operator, side)."""
         found = []
@@ -302,7 +323,10 @@ class Analysis:
             if number in source.outer[i] and not node.unknown:
                 relation = edge.dims[i][1]
                 assert isinstance(relation, Global)
-                entry = (node.module, _plain_name(node.operator), relation.side)
+                side = (
+                    "both" if number in self.reversed and relation.side == "past" else relation.side
+                )
+                entry = (node.module, _plain_name(node.operator), side)
                 if entry not in found:
                     found.append(entry)
         return found[::-1]
@@ -427,6 +451,8 @@ class Analysis:
 
 
 def _plain_name(operator: str) -> str:
+    if "scaled_dot_product" in operator:
+        return "scaled_dot_product_attention"
     for prefix in ("native_", "_native_", "_"):
         if operator.startswith(prefix):
             return operator[len(prefix) :]

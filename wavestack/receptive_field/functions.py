@@ -133,14 +133,13 @@ def _attention(recorder: Recorder, func: Callable[..., Any], args: Any, kwargs: 
 
 
 _RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
-_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
 def _recurrent(recorder: Recorder, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     kind = func.__name__
     if len(args) < 9 or isinstance(args[3], list | tuple):
         return func(*args, **kwargs)  # packed sequences come as operators of their own
-    x, state, weights, has_bias, layers, _, _, bidirectional, batch_first = args[:9]
+    x, state, weights, _, layers, _, _, bidirectional, batch_first = args[:9]
     states = list(state) if isinstance(state, list | tuple) else [state]
     time = 1 if batch_first else 0
     directions = 2 if bidirectional else 1
@@ -172,8 +171,7 @@ def _recurrent(recorder: Recorder, func: Callable[..., Any], args: Any, kwargs: 
         bidirectional=bool(bidirectional),
         states=states,
         macs=macs,
-        has_bias=has_bias,
-        gates=_GATES[kind],
+        kind=kind,
     )
     return tuple(outputs)
 

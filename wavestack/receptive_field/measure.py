@@ -112,7 +112,7 @@ class Ruler:
             regular = False
         if regular:
             pattern = self._regular(node, d, trace)
-            if pattern is not None:
+            if pattern is not None and (not self.uneven or self._holds(node, d, pattern)):
                 return pattern
         return self._irregular(node, d)
 
@@ -158,6 +158,24 @@ class Ruler:
             aliased,
             widened,
         )
+
+    def _holds(self, node: Node, d: int, pattern: Pattern) -> bool:
+        """Whether a pattern seen in the middle is that of all outputs but those near the borders."""
+        assert pattern.period is not None and pattern.jump is not None
+        n, period = node.shape[d], pattern.period
+        advance = int(pattern.jump * period)
+        margin = max(1, n // 8)
+        asked = {int(o) for o in np.linspace(margin, n - 1 - margin, min(n, 96))}
+        for o in sorted(asked):
+            seen = _phase(self.at(node, d, o)[0])
+            expected = pattern.phases[o % period]
+            if expected.start is not None:
+                expected = Phase(
+                    expected.start + o // period * advance, expected.size, expected.used
+                )
+            if seen != expected:
+                return False
+        return True
 
     def _irregular(self, node: Node, d: int) -> Pattern:
         length = node.shape[d]

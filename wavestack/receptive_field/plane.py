@@ -23,10 +23,7 @@ def plane_of(analysis: Analysis) -> Area | None:
     chosen = item.axes[-2:]
     siblings = frozenset(n for _, _, n in item.axes)
     active = frozenset(number for _, _, number in chosen)
-    patterns = [
-        analysis.measured(item, number, lambda run: analysis.subject(run))
-        for _, _, number in chosen
-    ]
+    patterns = [analysis.measured(item, number) for _, _, number in chosen]
     if any(pattern is None or pattern.size == 0 for pattern, _, _ in patterns):
         return None
     node = min((node for _, node, _ in patterns if node is not None), key=lambda n: n.index)

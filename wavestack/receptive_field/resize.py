@@ -55,16 +55,25 @@ class Resize(Map):
 
     @property
     def ratio(self) -> Fraction | None:
+        """The step, as far as a pattern goes: aligned corners drift slowly against n_in / n_out."""
+        if self.is_aligned and self.length_in != self.length_out:
+            return Fraction(self.length_in, self.length_out)
         return self.step if self.step else None
 
     @property
     def period(self) -> int:
-        return self.step.denominator
+        return self.ratio.denominator if self.ratio else 1
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether the corner positions coincide."""
+        return self.align_corners and not self.mode.startswith("nearest")
 
     @property
     def is_regular(self) -> bool:
-        """Whether the ratio is a whole number up or down."""
-        return self.step.numerator == 1 or self.step.denominator == 1
+        """Whether the positions repeat without drift after a whole number of inputs or outputs."""
+        whole = self.step.numerator == 1 or self.step.denominator == 1
+        return whole and (not self.is_aligned or self.length_in == self.length_out)
 
     def pull(self, items: IntSet, clipped: bool, notes: Notes) -> IntSet:
         if sets.is_empty(items):

@@ -274,7 +274,7 @@ class Recorder(TorchDispatchMode):
                 Made([everything(node) for node in call.nodes()], unknown=True) for _ in outputs
             ]
         for output, one in zip(outputs, made, strict=True):
-            node = self.add(name, output, one)
+            node = self.add(extra.get("kind", name), output, one)
             if node is not None:
                 self.aliases.bind(output, node.index)
 
@@ -548,8 +548,10 @@ def _wants_values(problem: BaseException | None) -> bool:
 @contextmanager
 def untouched(model: nn.Module, *, deep: bool) -> Iterator[None]:
     """Attributes and buffers of all modules are afterwards what they were before."""
-    attributes = [(child, dict(child.__dict__)) for child in model.modules()]
-    buffers = [(child, dict(child._buffers)) for child in model.modules()]
+    # Scripted modules keep their state on their own side and cannot gain attributes as they run.
+    plain = [child for child in model.modules() if not isinstance(child, torch.jit.ScriptModule)]
+    attributes = [(child, dict(child.__dict__)) for child in plain]
+    buffers = [(child, dict(child._buffers)) for child in plain]
     own = list(model.buffers()) if deep else []
     copies = [(buffer, buffer.detach().clone()) for buffer in own]
     try:

@@ -228,9 +228,7 @@ def _pull_view(
     for outs, ins in edge.plan:
         if len(outs) == 1 and len(ins) == 1:
             options = [{ins[0]: term[outs[0]]}]
-        elif not outs:
-            options = [{k: range(source.sizes[k]) for k in ins}]
-        elif all(_is_full(term[k], node.sizes[k]) for k in outs):
+        elif not outs or all(_is_full(term[k], node.sizes[k]) for k in outs):
             options = [{k: range(source.sizes[k]) for k in ins}]
         else:
             flat = _flatten([term[k] for k in outs], [node.sizes[k] for k in outs], notes)
