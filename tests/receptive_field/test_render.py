@@ -173,7 +173,7 @@ def test_tree_passes_the_one_by_one_convolution_of_a_residual():
     assert [level["label"] for level in tree["levels"]] == [f"dilation {d}" for d in (1, 2, 4)]
 
 
-def test_no_tree_is_drawn_of_what_is_no_chain():
+def test_what_is_no_chain_is_drawn_without_its_layers():
     class Branches(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -184,10 +184,37 @@ def test_no_tree_is_drawn_of_what_is_no_chain():
             return self.a(x) + self.b(x)
 
     report = analyze(Branches(), torch.zeros(1, 1, 40))
-    assert dilation_tree(report) is None
+    tree = dilation_tree(report)
+    assert tree is not None
+    (level,) = tree["levels"]  # the output and what it reads, nothing between
+    assert level["offsets"] == [[-4, -1, 0, 1, 4]]
     bars = funnel(report)
     assert bars is not None
     assert bars["bars"][-1]["size"] == 9
+
+
+def test_direct_tree_has_every_phase_behind_a_transposed_convolution():
+    report = analyze(up_and_down(), torch.zeros(1, 1, 50))
+    tree = dilation_tree(report)
+    assert tree is not None
+    (level,) = tree["levels"]
+    for output in range(9, 21):
+        base = output // level["period"] * level["shift"]
+        positions = [base + offset for offset in level["offsets"][output % level["period"]]]
+        assert positions == report.depends_on(output, clipped=False)["T"].tolist()
+
+
+def test_headline_of_a_causal_recurrent_net_names_the_past():
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(1, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.rnn(x.transpose(1, 2))[0].transpose(1, 2)
+
+    report = analyze(Recurrent(), torch.zeros(1, 1, 20))
+    assert words.headline(report).startswith("This output sees the whole past")
 
 
 def test_page_is_one_file_that_names_nothing_outside(causal, gated):

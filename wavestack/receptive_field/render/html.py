@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("common.js", "tree.js", "plane.js", "table.js", "page.js")
-_NUMBERS = re.compile(rf"[\d,]+({TIMES}[\d,]+)* [a-z]+( = [\d.,]+ [a-zµ]+)?|the whole input")
+_NUMBERS = re.compile(
+    rf"[\d,]+({TIMES}[\d,]+)* [a-z]+( = [\d.,]+ [a-zµ]+)?|the whole (?:input|past)"
+)
 
 
 def to_html(report: Report, path: str | Path, effective: EffectiveField | None = None) -> Path:
@@ -78,7 +80,7 @@ def _data(report: Report, effective: EffectiveField | None) -> dict[str, Any]:
         "unknown": unknown_places(report),
         "axes_rows": [[_typeset(cell) for cell in row] for row in _axes_rows(report)],
         "tree": tree,
-        "funnel": None if tree else funnel(report),
+        "funnel": None if tree and len(tree["levels"]) > 1 else funnel(report),
         "maps": planes(report, effective),
     }
 

@@ -77,10 +77,15 @@ def _tree(where: Axes, tree: dict[str, Any]) -> None:
     crowded = 0
     for number in range(top, 0, -1):
         level = levels[number - 1]
-        offsets = np.array(level["offsets"][0])
-        below = positions[:, None] * level["shift"] + offsets[None, :]
-        x_top = np.repeat(positions * jumps[number] + anchors[number], len(offsets)) - present
-        x_below = below.ravel() * jumps[number - 1] + anchors[number - 1] - present
+        period, phases = level["period"], level["offsets"]
+        reads = [
+            (p, p // period * level["shift"] + o) for p in positions for o in phases[p % period]
+        ]
+        if not reads:  # an output that sees nothing
+            break
+        upper, below = np.array(reads).T
+        x_top = upper * jumps[number] + anchors[number] - present
+        x_below = below * jumps[number - 1] + anchors[number - 1] - present
         ends = np.stack(
             [
                 np.stack([x_top, np.full_like(x_top, number)], 1),
@@ -208,5 +213,5 @@ def _time_ticks(where: Axes, rate: float | None, units: str) -> None:
             FuncFormatter(lambda v, _: seconds(v / rate) if v else "now")
         )
     else:
-        where.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        where.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v + 0.0:,.4g}"))
         where.set_xlabel(f"{units} from the output's own", color=SOFT, fontsize=8)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_POSITIONS = 20_000
 MOST_BINS = 1200
+MOST_PHASES = 64
+MOST_DIRECT = 2000
 
 
 def dilation_tree(report: Report, effective: EffectiveField | None = None) -> dict[str, Any] | None:
@@ -33,7 +35,7 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
         return None
     chain = _chain(report.layers, axis)
     if not chain or not _agrees(chain, report, axis):
-        return None
+        return _tree(report, axis, _direct(report, axis), effective)
     causal = report.is_causal
     kernels = [window.kernel for _, window in chain]
     usual = max(set(kernels), key=kernels.count)
@@ -56,7 +58,23 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
                 "anchor": start + size - 1 if causal else start + (size - 1) / 2,
             }
         )
+    return _tree(report, axis, levels, effective)
+
+
+def _tree(
+    report: Report,
+    axis: Axis,
+    levels: list[dict[str, Any]],
+    effective: EffectiveField | None,
+) -> dict[str, Any] | None:
+    if not levels:
+        return None
+    causal = report.is_causal
     focus = axis.output_size - 1 if causal else axis.output_size // 2
+    if axis.period not in (None, 1):  # of unlike neighbours, the one that reads the most
+        period = len(axis.phases)
+        most = max(range(period), key=lambda phase: axis.phases[phase].size)
+        focus = (focus - most) // period * period + most
     return {
         "axis": axis.name,
         "unit": unit(report, axis.name, 1),
@@ -66,6 +84,37 @@ def dilation_tree(report: Report, effective: EffectiveField | None = None) -> di
         "levels": levels,
         "profile": _profile(effective, axis, levels[-1]["anchor"]),
     }
+
+
+def _direct(report: Report, axis: Axis) -> list[dict[str, Any]]:
+    """One level from the input to the output, for networks with branches or transposed layers.
+
+    Every phase of the repeating pattern is asked for once, in the middle of the output.
+    """
+    period, jump = axis.period, axis.jump
+    if axis.collapsed or not period or jump is None or jump <= 0:
+        return []
+    first = axis.output_size // 2 // period * period
+    if period > MOST_PHASES or (axis.local_size or 0) > MOST_DIRECT:
+        return []
+    if first + period > axis.output_size:
+        return []
+    shift = int(period * jump)
+    offsets = [
+        (report.depends_on(first + phase, clipped=False)[axis.name] - first // period * shift)
+        for phase in range(period)
+    ]
+    return [
+        {
+            "name": report.model_name,
+            "label": "output",
+            "period": period,
+            "shift": shift,
+            "offsets": [phase.tolist() for phase in offsets],
+            "jump": str(jump),
+            "anchor": 0,
+        }
+    ]
 
 
 def funnel(report: Report) -> dict[str, Any] | None:

@@ -97,7 +97,9 @@ def headline(report: Report) -> str:
     if any(axis.size is None and axis.local_size is None for axis in axes):
         return "What this output sees cannot be stated: an operator on its way has no rule"
     if any(axis.is_global for axis in axes):
-        return f"This output sees the whole input{_which(report)}{_local_part(report, axes)}"
+        only_past = all(side == "past" for *_, side in report.global_ops)
+        seen = "the whole past" if only_past and report.is_causal else "the whole input"
+        return f"This output sees {seen}{_which(report)}{_local_part(report, axes)}"
     seen = f"{extent(report, axes, 'size')}{_which(report)}{_holes(report, axes)}"
     return f"This output sees {seen}{_side(report)}"
 

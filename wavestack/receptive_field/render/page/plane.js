@@ -84,6 +84,7 @@ function setUpCoverage(map, frame) {
     + (map.local ? " Through the global operators every pixel of the image counts." : "");
   const box = $("plane-canvas");
   box.addEventListener("mousemove", (event) => {
+    if (!place) return;   // not drawn yet
     const spot = box.getBoundingClientRect();
     const r = place.row(event.clientY - spot.top), c = place.col(event.clientX - spot.left);
     const i = Math.floor((r - map.start[0]) / factor), j = Math.floor((c - map.start[1]) / factor);
@@ -134,6 +135,7 @@ function setUpHeat(map, frame) {
   $("heat-hint").textContent = `Mean over ${map.examples} example${map.examples === 1 ? "" : "s"}, shade by square root. Orange: 95 % of the mass. Blue: what the structure allows.`;
   const box = $("heat-canvas");
   box.addEventListener("mousemove", (event) => {
+    if (!place) return;   // not drawn yet
     const spot = box.getBoundingClientRect();
     const r = place.row(event.clientY - spot.top), c = place.col(event.clientX - spot.left);
     const i = Math.floor((r - map.start[0]) / map.factor), j = Math.floor((c - map.start[1]) / map.factor);

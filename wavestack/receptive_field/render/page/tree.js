@@ -37,7 +37,7 @@ function setUpTree() {
   };
   setView(0);
   const LEFT = 92, RIGHT = 22, TOP = 22, BOTTOM = 34;
-  const gap = Math.max(26, Math.min(58, 520 / top));
+  const gap = top === 1 ? 130 : Math.max(26, Math.min(58, 520 / top));
   const profile = tree.profile, extra = profile ? 132 : 0;
   const x = (value, width) => LEFT + ((value - view[0]) / (view[1] - view[0])) * (width - LEFT - RIGHT);
   const y = (level) => TOP + (top - level) * gap;
