@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.receptive_field.zoo import Wired, conv
+from tests.receptive_field.zoo import LINE, Wired, conv
 from wavestack.errors import UserError
 from wavestack.receptive_field import analyze
 
@@ -239,6 +239,26 @@ def test_layer_table() -> None:
     assert math.isinf(rows["3"].size)
     assert rows["2"].output_shape == (1, 2, 11)
     assert report.macs == sum(row.macs for row in report.layers)
+
+
+@pytest.mark.parametrize("name", ["u-net", "wavenet", "shifted windows", "res2net", "linknet"])
+def test_rows_say_what_layer_says(name: str) -> None:
+    model, x = LINE[name].build().double(), torch.zeros(1, 2, 48, dtype=torch.float64)
+    rows = [row for row in analyze(model, x).layers if row.name != "(model)"]
+    for row in rows:
+        axis = analyze(model, x, layer=row.name).axes["T"]
+        found = row.axes["T"]
+        assert (found.size, found.jump, found.start) == (axis.size, axis.jump, axis.start), row.name
+        assert found.coverage == axis.coverage
+
+
+def test_decoders_with_long_periods() -> None:
+    """Every level doubles the period; the phases share what lies below them."""
+    layers: list[nn.Module] = [conv(3, 2, 1) for _ in range(7)]
+    layers += [nn.ConvTranspose1d(2, 2, 4, 2, 1) for _ in range(7)]
+    axis = analyze(nn.Sequential(*layers), line(1024)).axes["T"]
+    assert (axis.jump, axis.period, len(axis.phases)) == (1, 128, 128)
+    assert axis.local_size == max(phase.size for phase in axis.phases)
 
 
 def test_long_signals_cost_no_more_than_short_ones() -> None:

@@ -14,10 +14,12 @@ from wavestack.receptive_field.graph import Graph, Node
 from wavestack.receptive_field.report import Phase
 from wavestack.receptive_field.resize import Resize
 from wavestack.receptive_field.sets import IntSet
-from wavestack.receptive_field.walk import Need, Term, unflatten, walk
+from wavestack.receptive_field.walk import Known, Need, Term, unflatten, walk
 
 # Periods longer than this are not followed phase by phase.
 LONGEST_PERIOD = 4096
+# From this period on, earlier tensors are measured first.
+_PRIMED_FROM = 16
 # Without a pattern every output is asked, up to this many.
 MOST_OUTPUTS = 1024
 
@@ -67,6 +69,7 @@ def needs(
     *,
     clipped: bool,
     local: bool,
+    known: dict[int, Known] | None = None,
 ) -> Need:
     """What the picked positions of a tensor need (all positions of the dimensions not picked)."""
     starts: list[Term] = [node.full()]
@@ -74,7 +77,9 @@ def needs(
         begin, end = node.spans[d]
         options = unflatten(range(o, o + 1), list(node.sizes[begin:end]))
         starts = [(*term[:begin], *parts, *term[end:]) for term in starts for parts in options]
-    return walk(graph, node.index, starts, active=active, clipped=clipped, local=local)
+    return walk(
+        graph, node.index, starts, active=active, clipped=clipped, local=local, known=known
+    )
 
 
 class Ruler:
@@ -88,6 +93,8 @@ class Ruler:
         self.dim = dim
         self.axis = axis
         self.siblings = siblings
+        self.known: dict[int, Known] = {}
+        self.primed = False
         self.uneven = any(
             isinstance(relation, Resize) and not relation.is_regular
             for node in graph.nodes
@@ -97,7 +104,15 @@ class Ruler:
 
     def at(self, node: Node, d: int, o: int) -> tuple[IntSet, bool, bool]:
         """The positions that output o of dimension d needs, unclipped; aliased; widened."""
-        need = needs(self.graph, node, {d: o}, frozenset([self.axis]), clipped=False, local=True)
+        need = needs(
+            self.graph,
+            node,
+            {d: o},
+            frozenset([self.axis]),
+            clipped=False,
+            local=True,
+            known=self.known,
+        )
         return need.along(self.source, self.dim), need.notes.aliased, need.notes.widened
 
     def measure(self, node: Node, *, most_phases: int = LONGEST_PERIOD) -> Pattern | None:
@@ -108,6 +123,8 @@ class Ruler:
         d, trace = found
         length = node.shape[d]
         regular = trace.jump is not None and trace.period <= most_phases
+        if regular and trace.period > _PRIMED_FROM and not self.primed:
+            self._prime(node)
         if regular and self.uneven and 2 * trace.period > length:
             regular = False
         if regular:
@@ -115,6 +132,13 @@ class Ruler:
             if pattern is not None and (not self.uneven or self._holds(node, d, pattern)):
                 return pattern
         return self._irregular(node, d)
+
+    def _prime(self, node: Node) -> None:
+        """Measure the windows on the way first: many phases then share what lies before them."""
+        self.primed = True
+        for earlier in self.graph.nodes[: node.index]:
+            if earlier.geometry is not None and earlier.index not in self.known:
+                self.measure(earlier, most_phases=LONGEST_PERIOD)
 
     def _regular(self, node: Node, d: int, trace: Trace) -> Pattern | None:
         jump, bound = trace.jump, trace.period
@@ -139,6 +163,10 @@ class Ruler:
             if (jump * p).denominator == 1 and _repeats(found, p, int(jump * p), advance)
         )
         home = int(jump * origin)
+        begin, end = node.spans[d]
+        if end - begin == 1 and not aliased and not widened:
+            seen = tuple(sets.shift(items, -home) for items in found[:period])
+            self.known[node.index] = Known(begin, int(jump * period), seen)
         phases = tuple(_phase(sets.shift(items, -home)) for items in found[:period])
         largest = max(range(period), key=lambda k: phases[k].size)
         ahead = [

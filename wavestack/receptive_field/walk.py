@@ -31,6 +31,7 @@ class Need:
         joins: the global relations met: (node, edge, input dimension)
         unknown: nodes without a rule that were met
         visited: all nodes met
+        shortcuts: what was answered by tensors measured before
     """
 
     terms: dict[int, list[Term]] = field(default_factory=dict)
@@ -38,10 +39,37 @@ class Need:
     joins: list[tuple[int, Edge, int]] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
     visited: list[int] = field(default_factory=list)
+    shortcuts: list[IntSet] = field(default_factory=list)
 
     def along(self, node: int, dim: int) -> IntSet:
         """The positions needed along one dimension of an input."""
-        return sets.union(term[dim] for term in self.terms.get(node, []))
+        found = sets.union(term[dim] for term in self.terms.get(node, []))
+        return sets.union([found, *self.shortcuts]) if self.shortcuts else found
+
+
+@dataclass(frozen=True)
+class Known:
+    """A tensor that has been measured before: its positions along one piece, translated at once.
+
+    Attributes:
+        piece: the piece of its sizes that is the axis
+        advance: input positions per period
+        phases: what each output of one period needs
+    """
+
+    piece: int
+    advance: int
+    phases: tuple[IntSet, ...]
+
+    def pull(self, items: IntSet) -> IntSet:
+        """What a set of its positions needs of the input."""
+        period = len(self.phases)
+        parts = []
+        for k, phase in enumerate(self.phases):
+            turns = sets.divide(sets.shift(items, -k), period)
+            if not sets.is_empty(turns) and not sets.is_empty(phase):
+                parts.append(sets.plus(phase, sets.affine(turns, self.advance, 0)))
+        return sets.union(parts)
 
 
 def walk(
@@ -52,6 +80,7 @@ def walk(
     active: frozenset[int] = frozenset(),
     clipped: bool = True,
     local: bool = False,
+    known: dict[int, Known] | None = None,
 ) -> Need:
     """Walk back from positions of one tensor to the inputs.
 
@@ -62,6 +91,7 @@ def walk(
         active: axes that are not clipped when ``clipped`` is False, and cut when ``local``
         clipped: count real positions alone
         local: cut the global operators along the active axes
+        known: tensors measured before along the one active axis, where the walk may stop
     """
     need = Need()
     wanted: dict[int, list[Term]] = {target: start}
@@ -73,6 +103,8 @@ def walk(
         if node.operator.startswith("input "):
             need.terms[index] = terms
             continue
+        if known and index in known and index != target:
+            terms = _shortcut(node, terms, known[index], need)
         if node.unknown:
             need.unknown.append(index)
         for edge in node.edges:
@@ -86,6 +118,17 @@ def walk(
                 _record_joins(need, index, source, edge)
             wanted[edge.source] = merge(wanted.get(edge.source, []), found, need.notes)
     return need
+
+
+def _shortcut(node: Node, terms: list[Term], known: Known, need: Need) -> list[Term]:
+    """Answer the terms that hold everything but for the measured axis; return the others."""
+    rest = []
+    for term in terms:
+        if all(k == known.piece or _is_full(t, node.sizes[k]) for k, t in enumerate(term)):
+            need.shortcuts.append(known.pull(term[known.piece]))
+        else:
+            rest.append(term)
+    return rest
 
 
 def _record_joins(need: Need, index: int, source: Node, edge: Edge) -> None:
