@@ -74,7 +74,6 @@ def _tree(where: Axes, tree: dict[str, Any]) -> None:
     anchors = [0.0, *(level["anchor"] for level in levels)]
     present = tree["focus"] * jumps[top] + anchors[top]
     positions = np.array([tree["focus"]])
-    crowded = 0
     for number in range(top, 0, -1):
         level = levels[number - 1]
         period, phases = level["period"], level["offsets"]
@@ -96,7 +95,6 @@ def _tree(where: Axes, tree: dict[str, Any]) -> None:
         width = 1.1 if len(ends) <= 40 else 0.6 if len(ends) <= 300 else 0.25
         where.add_collection(LineCollection(list(ends), colors=ACCENT, linewidths=width, alpha=0.8))
         positions = np.unique(below)
-        crowded = max(crowded, len(positions))
         size = 26 if len(positions) <= 24 else 9 if len(positions) <= 90 else 1.5
         x = positions * jumps[number - 1] + anchors[number - 1] - present
         where.scatter(x, np.full(len(x), number - 1), s=size, color=ACCENT, linewidths=0, zorder=3)
