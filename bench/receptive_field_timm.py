@@ -1,10 +1,12 @@
-"""timm's convolutional families: how many models are exact, how many meet an unknown operator or crash.
+"""timm's convolutional families: how many models are exact, unknown, or crash.
 
     pip install timm
     python -m bench.receptive_field_timm [FAMILY ...]
 
-takes up to four models of each family (spread over its list of names, the largest left out), with random
-weights at their usual input size. Writes bench/results/receptive_field_timm.json when no family is given.
+takes up to four models of each family (spread over its list of names, the largest left out), with
+random
+weights at their usual input size. Writes bench/results/receptive_field_timm.json when no family is
+given.
 """
 
 from __future__ import annotations
@@ -20,12 +22,55 @@ from torch import nn
 from bench.common import core_seconds, print_table, write_result
 from wavestack.receptive_field import analyze
 
-FAMILIES = (
-    "byoanet byobnet convmixer convnext cspnet cspnext densenet dla dpn edgenext efficientnet fasternet fastvit "
-    "focalnet ghostnet hardcorenas hgnet hrnet inception_next inception_resnet_v2 inception_v3 inception_v4 "
-    "lcnetv2 mambaout metaformer mobilenetv3 mobilevit nasnet nfnet pnasnet regnet repghost repvit res2net "
-    "resnest resnet resnetv2 rexnet selecsls senet sknet starnet tresnet vgg vovnet xception xception_aligned"
-).split()
+FAMILIES = [
+    "byoanet",
+    "byobnet",
+    "convmixer",
+    "convnext",
+    "cspnet",
+    "cspnext",
+    "densenet",
+    "dla",
+    "dpn",
+    "edgenext",
+    "efficientnet",
+    "fasternet",
+    "fastvit",
+    "focalnet",
+    "ghostnet",
+    "hardcorenas",
+    "hgnet",
+    "hrnet",
+    "inception_next",
+    "inception_resnet_v2",
+    "inception_v3",
+    "inception_v4",
+    "lcnetv2",
+    "mambaout",
+    "metaformer",
+    "mobilenetv3",
+    "mobilevit",
+    "nasnet",
+    "nfnet",
+    "pnasnet",
+    "regnet",
+    "repghost",
+    "repvit",
+    "res2net",
+    "resnest",
+    "resnet",
+    "resnetv2",
+    "rexnet",
+    "selecsls",
+    "senet",
+    "sknet",
+    "starnet",
+    "tresnet",
+    "vgg",
+    "vovnet",
+    "xception",
+    "xception_aligned",
+]
 EACH = 4
 LARGEST = 120_000_000
 

@@ -1,9 +1,9 @@
-"""Every classification, segmentation and video model of torchvision, at its output and at its last layer with space.
+"""Every classification, segmentation and video model of torchvision, at both ends.
 
     python -m bench.receptive_field_torchvision [NAME ...]
 
-counts models without an unknown operator and without a crash, times each analysis on one core, and
-holds the claim against the model itself (``verify()``) for a sample of 20. Writes
+asks at the output and at the last layer that has space, counts models with an unknown operator or a
+crash, times each analysis on one core, and holds the claim against the model itself (``verify()``) for a sample of 20. Writes
 bench/results/receptive_field_torchvision.json when no name is given.
 """
 
@@ -23,11 +23,28 @@ from torch import nn
 from bench.common import core_seconds, print_table, write_result
 from wavestack.receptive_field import Report, analyze
 
-SAMPLE = (
-    "alexnet vgg11 vgg16_bn squeezenet1_0 squeezenet1_1 resnet18 resnet34 resnet50 resnext50_32x4d googlenet "
-    "mobilenet_v2 mobilenet_v3_small mnasnet0_5 shufflenet_v2_x0_5 regnet_y_400mf efficientnet_b0 densenet121 "
-    "swin_t lraspp_mobilenet_v3_large r3d_18"
-).split()
+SAMPLE = [
+    "alexnet",
+    "vgg11",
+    "vgg16_bn",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnext50_32x4d",
+    "googlenet",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mnasnet0_5",
+    "shufflenet_v2_x0_5",
+    "regnet_y_400mf",
+    "efficientnet_b0",
+    "densenet121",
+    "swin_t",
+    "lraspp_mobilenet_v3_large",
+    "r3d_18",
+]
 # A claim that fills the whole picture has no outside to probe: verify where it still has one.
 LARGEST_VERIFIED = 150
 

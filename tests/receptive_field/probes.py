@@ -1,4 +1,6 @@
-"""Truth without the calculator: which outputs change when an input position turns into NaN, or has a gradient.
+"""Truth without the calculator: NaNs and gradients.
+
+Which outputs change when an input position turns into NaN, or has a gradient?
 
 Nothing here shares a line with wavestack.receptive_field.
 """
@@ -80,7 +82,7 @@ def pattern(matrix: np.ndarray, longest: int = 64) -> Truth:
     outputs, inputs = matrix.shape
     sets: list[np.ndarray] = [np.flatnonzero(row) for row in matrix]
     # An interior output is one whose neighbours, for a whole third of the axis, see neither border.
-    inner = [o for o in range(outputs // 3, outputs - outputs // 3)]
+    inner = list(range(outputs // 3, outputs - outputs // 3))
     touched = [o for o in inner if len(sets[o]) and (sets[o][0] == 0 or sets[o][-1] == inputs - 1)]
     if touched:
         raise ValueError(

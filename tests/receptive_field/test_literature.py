@@ -163,7 +163,7 @@ def test_front_end_of_dilation8() -> None:
 
 
 def test_neural_amp_modeler_a2() -> None:
-    """Kernel 6, dilations 1 3 7 17 41 101 239 three times; kernel 15, dilations 1 13; head kernel 16."""
+    """Kernel 6 with dilations 1 to 239 three times, kernel 15 with 1 and 13, head kernel 16."""
     cycle = [(6, d) for d in (1, 3, 7, 17, 41, 101, 239)]
     layers = [*cycle, *cycle, (15, 1), (15, 13), *cycle, (16, 1)]
     model = nn.Sequential(*(nn.Conv1d(1, 1, k, dilation=d) for k, d in layers))

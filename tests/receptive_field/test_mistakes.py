@@ -79,7 +79,7 @@ def test_ragged_input() -> None:
 
 
 def test_model_must_be_a_module() -> None:
-    with pytest.raises(UserError, match="torch.nn.Module"):
+    with pytest.raises(UserError, match=r"torch\.nn\.Module"):
         analyze(lambda x: x, torch.zeros(1, 2, 20))  # type: ignore[arg-type]
 
 

@@ -351,7 +351,7 @@ LINE: dict[str, Case] = {
         )
     ),
     "linear over channels": Case(
-        lambda: Wired(lambda x, a, l: l(a(x).mT).mT, conv(3, 1, 1), nn.Linear(2, 3))
+        lambda: Wired(lambda x, a, f: f(a(x).mT).mT, conv(3, 1, 1), nn.Linear(2, 3))
     ),
     "layer norm over channels": Case(
         lambda: Wired(lambda x, a, n: n(a(x).mT).mT, conv(3, 1, 1), nn.LayerNorm(2))
@@ -565,7 +565,7 @@ PLANE: dict[str, Case] = {
     ),
     "channels last linear": Case(
         lambda: Wired(
-            lambda x, a, l: l(a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+            lambda x, a, f: f(a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
             conv2(3, 1, 1),
             nn.Linear(2, 3),
         ),

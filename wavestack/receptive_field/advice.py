@@ -27,12 +27,14 @@ def note_pattern(analysis: Analysis, name: str, pattern: Pattern, length: int) -
     """Doubts about one axis."""
     if pattern.jump is None:
         analysis.warnings.append(
-            f"{name}: no repeating pattern (branches of unequal stride, or a resize whose ratio does not "
+            f"{name}: no repeating pattern (branches of unequal stride, or a resize whose "
+            f"ratio does not "
             f"repeat); the size is the largest for an input of {length}"
         )
     if pattern.aliased:
         analysis.warnings.append(
-            f"{name}: an operator joins positions across the border and the model takes no larger input; "
+            f"{name}: an operator joins positions across the border and the model takes no "
+            "larger input; "
             "the figures are those of this input's border and may be too small"
         )
     if pattern.widened:
@@ -49,7 +51,8 @@ def warnings_of(analysis: Analysis, by_input: dict[str, dict[str, Axis]]) -> lis
     for module in dict.fromkeys(analysis.run.read_values):
         where = module or type(analysis.model).__name__
         found.append(
-            f"{where}: Python reads values that depend on the input; what it does with them is followed for "
+            f"{where}: Python reads values that depend on the input; what it does with them "
+            "is followed for "
             "this example alone"
         )
     return found
@@ -171,7 +174,8 @@ def _meeting(branches: list[Hull], where: str, name: str) -> str | None:
     if len(jumps) > 1:
         told = ", ".join(str(hull.jump) for hull in branches)
         return (
-            f"{name}: branches of unequal stride meet in {where} (jumps {told}, extents {extents}): "
+            f"{name}: branches of unequal stride meet in {where} (jumps {told}, "
+            f"extents {extents}): "
             "the field grows along the axis"
         )
     centres = [hull.centre for hull in branches]
@@ -180,9 +184,10 @@ def _meeting(branches: list[Hull], where: str, name: str) -> str | None:
         all(hull.low <= other.low and other.high <= hull.high for other in branches)
         for hull in branches
     )
-    if apart > max(1, abs(branches[0].jump)) and not inside:
+    if apart > 1 and apart > abs(branches[0].jump) and not inside:
         return (
-            f"{name}: misaligned branches meet in {where}, their centres lie {float(apart):g} apart "
+            f"{name}: misaligned branches meet in {where}, their centres lie "
+            f"{float(apart):g} apart "
             f"(extents {extents})"
         )
     return None
@@ -192,7 +197,8 @@ def _of_axis(axis: Axis) -> list[str]:
     found = []
     if axis.local_size and axis.local_size > axis.input_size:
         found.append(
-            f"{axis.name}: the receptive field ({axis.local_size}) is larger than the input ({axis.input_size}): "
+            f"{axis.name}: the receptive field ({axis.local_size}) is larger than the input "
+            f"({axis.input_size}): "
             "every output sees padding"
         )
     if axis.coverage is not None and axis.coverage < 1 and not math.isclose(axis.coverage, 1):

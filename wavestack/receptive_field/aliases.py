@@ -1,7 +1,8 @@
 """Tensors that share memory: a write through one view is seen through all the others.
 
 Every memory has a base tensor; a view knows the chain of view operators that leads to it from the
-base. A write walks that chain back to make a new base, and a view that is read later repeats its chain.
+base. A write walks that chain back to make a new base, and a view that is read later repeats its
+chain.
 """
 
 from __future__ import annotations

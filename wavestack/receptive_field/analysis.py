@@ -37,7 +37,8 @@ def analyze(
 ) -> Report:
     """The receptive field of a module, exact, for any torch module as it is.
 
-    The module runs once on shapes alone (no arithmetic, no memory for activations); its operators are
+    The module runs once on shapes alone (no arithmetic, no memory for activations); its operators
+    are
     recorded as index relations, and output positions are followed back to the input.
 
     Args:
@@ -52,7 +53,8 @@ def analyze(
         a Report
 
     Raises:
-        UserError: if the input does not fit the model, the layer is unknown, or the model returns several
+        UserError: if the input does not fit the model, the layer is unknown, or the model returns
+        several
             tensors and ``layer`` does not say which
 
     Example:
@@ -78,17 +80,18 @@ class Analysis:
         self.layer = layer
         self.sample_rate = sample_rate
         self.runs: dict[int, Traced | None] = {}
+        self.run: Traced
         self.real = False
         self.rows: list[LayerRow] | None = None
         self.reversed: set[int] = set()
         self.patterns: dict[int, tuple[Pattern | None, Node | None, bool]] = {}
         try:
-            self.runs[1] = self._run(inputs)
+            self.run = self._run(inputs)
         except UserError:
             raise
         except Exception as problem:
             raise explain_failure(self, problem) from problem
-        self.run = self.runs[1]
+        self.runs[1] = self.run
         self.graph: Graph = self.run.graph
         self.target: Node = self.graph[self.subject(self.run)]
         self.full_need = needs(self.graph, self.target, {}, frozenset(), clipped=True, local=False)
@@ -111,7 +114,7 @@ class Analysis:
         )
 
     def enlarged(self, factor: int) -> Traced | None:
-        """The run with every axis ``factor`` times as long; None where the model does not take it."""
+        """The run with every axis ``factor`` times as long; None where the model refuses."""
         if factor not in self.runs:
             try:
                 if self.real and math.prod(self.inputs.items[0].tensor.shape) * factor > 1 << 22:
@@ -143,7 +146,7 @@ class Analysis:
         )
 
     def subject_path(self) -> tuple[str | None, list[str]]:
-        """The module whose output is asked about (None: the model), and the way into that output."""
+        """The module whose output is asked about (None: the model), and the way into it."""
         if not self.layer:
             found = _nodes(self.run.outputs)
             path = next(path for path, index in found if index == self.target.index)
@@ -241,12 +244,8 @@ class Analysis:
             for _, d, _ in other.axes:
                 length = other.tensor.shape[d]
                 unit = math.lcm(unit, total // math.gcd(total, length))
-        found = [1]
-        step = 1
-        while (factor := 1 + unit * step) <= _LARGEST_FACTOR and len(found) < 6:
-            found.append(factor)
-            step *= 4
-        return found
+        larger = (1 + unit * 4**k for k in range(5))
+        return [1, *(times for times in larger if times <= _LARGEST_FACTOR)]
 
     def axis(self, item: Input, name: str, dim: int, number: int) -> Axis:
         """Everything about one axis."""
@@ -262,7 +261,8 @@ class Analysis:
             )
             nothing = sets.is_empty(reached) and not unknown
             return Axis(
-                name, 0 if nothing else None, 0 if nothing else None, None, None, None, (), None, None,
+                name, 0 if nothing else None, 0 if nothing else None, None, None, None, (), None,
+                None,
                 None, length, 0, True,
             )  # fmt: skip
         joins = self.joins(number)
@@ -497,7 +497,8 @@ def _only_tensor(outputs: Any, run: Traced, model: nn.Module) -> int:
             made.append(owner)
     choices = [repr(name) for name in made] or [repr(path) for path, _ in found[:8]]
     raise UserError(
-        f"{kind} returns several tensors ({keys}): choose one with layer=, for example {', '.join(choices)}"
+        f"{kind} returns several tensors ({keys}): "
+        f"choose one with layer=, for example {', '.join(choices)}"
     )
 
 

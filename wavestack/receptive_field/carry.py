@@ -68,7 +68,8 @@ def pure_trace(factors: Factors, axis: int, siblings: frozenset[int]) -> Trace |
 def as_one(factors: Factors) -> Factor | None:
     """A dimension that steps through one carrying factor, as that factor; None where it does more.
 
-    A plain part inside it (the r of a pixel shuffle, the repeats of a repetition) makes the steps smaller.
+    A plain part inside it (the r of a pixel shuffle, the repeats of a repetition) makes the steps
+    smaller.
     """
     parts = [factor for factor in factors if factor.size > 1 or factor.traces]
     if len(parts) > 1:

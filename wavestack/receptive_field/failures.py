@@ -22,7 +22,8 @@ def explain_failure(analysis: Analysis, problem: Exception) -> UserError:
     smallest = _smallest(analysis)
     if smallest is not None:
         return UserError(
-            f"the input is too small: {where} fails on {shapes} ({text}); the smallest that runs is {smallest}"
+            f"the input is too small: {where} fails on {shapes} ({text}); "
+            f"the smallest that runs is {smallest}"
         )
     return UserError(f"{where} fails on {shapes}: {type(problem).__name__}: {text}")
 

@@ -28,9 +28,11 @@ class Edge:
         source: the input's node
         dims: how each of its dimensions is reached
         only: output positions for which the edge exists, as (output dimension, positions)
-        follow: input dimension -> the output dimension that carries its axes, where that is not the one
+        follow: input dimension -> the output dimension that carries its axes, where that is not
+            the one
             that it is read by (the columns of an attention matrix under a mask)
-        groups: for a view instead of ``dims``: (output dimensions, input dimensions) that belong together
+        groups: for a view instead of ``dims``: (output dimensions, input dimensions) that belong
+            together
     """
 
     source: int
@@ -59,7 +61,8 @@ class Node:
         note: what later operators should know of it
         pins: per axis it no longer has, the latest input position that was selected
         placed: per dimension built piece by piece, the pins of each piece
-        sizes, spans, piece_axes: a dimension that views have merged is asked about piece by piece, so
+        sizes, spans, piece_axes: a dimension that views have merged is asked about piece by piece,
+            so
             that one axis may leave its borders without running into the next
     """
 
@@ -227,7 +230,7 @@ def _traces(factors: Factors) -> Iterator[tuple[int, carry.Trace]]:
 
 
 def _assembled(size: int, pieces: dict[int, dict[int, Fraction]]) -> Factors:
-    """A dimension put together from selected positions follows their axis if they go on regularly."""
+    """A dimension put together from selected positions follows their axis if regular."""
     if len(pieces) < 3:
         return carry.plain(size)
     order = sorted(pieces)
@@ -237,7 +240,8 @@ def _assembled(size: int, pieces: dict[int, dict[int, Fraction]]) -> Factors:
         if any(place is None for place in places):
             continue
         first, last = places[0], places[-1]
-        assert first is not None and last is not None
+        assert first is not None
+        assert last is not None
         jump = (last - first) / (order[-1] - order[0])
         if jump != 0 and all(
             place == first + jump * (k - order[0]) for k, place in zip(order, places, strict=True)
@@ -253,7 +257,8 @@ def view_groups(
 ) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
     """Which output and input dimensions of a view belong together (row-major).
 
-    Equal dimensions at both ends are paired one to one; in between, dimensions of length 1 stand alone.
+    Equal dimensions at both ends are paired one to one; in between, dimensions of length 1 stand
+    alone.
     """
     groups: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     head = 0

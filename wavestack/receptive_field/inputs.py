@@ -90,7 +90,7 @@ def _swap(value: Any, swapped: dict[int, Tensor]) -> Any:
 
 
 def _tile(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of another shape without its memory: one stored element where nothing reads values."""
+    """A tensor of another shape without its memory: one stored element, expanded."""
     if tuple(tensor.shape) == shape:
         return tensor
     if tensor.numel() == 0:

@@ -77,9 +77,7 @@ def needs(
         begin, end = node.spans[d]
         options = unflatten(range(o, o + 1), list(node.sizes[begin:end]))
         starts = [(*term[:begin], *parts, *term[end:]) for term in starts for parts in options]
-    return walk(
-        graph, node.index, starts, active=active, clipped=clipped, local=local, known=known
-    )
+    return walk(graph, node.index, starts, active=active, clipped=clipped, local=local, known=known)
 
 
 class Ruler:
@@ -188,8 +186,9 @@ class Ruler:
         )
 
     def _holds(self, node: Node, d: int, pattern: Pattern) -> bool:
-        """Whether a pattern seen in the middle is that of all outputs but those near the borders."""
-        assert pattern.period is not None and pattern.jump is not None
+        """Whether a pattern seen in the middle is that of all outputs away from the borders."""
+        assert pattern.period is not None
+        assert pattern.jump is not None
         n, period = node.shape[d], pattern.period
         advance = int(pattern.jump * period)
         margin = max(1, n // 8)

@@ -32,7 +32,7 @@ def plane_of(analysis: Analysis) -> Area | None:
         found = axis_dimension(node, number, siblings)
         if found is None or pattern is None:
             return None
-        d, trace = found
+        d, _ = found
         middle = node.shape[d] // 2
         if pattern.period is None:
             picked[d] = pattern.largest

@@ -226,7 +226,7 @@ class Report:
         axes = [self.axes["T"]] if "T" in self.axes else list(self.axes.values())
         if not axes or any(axis.lookahead is None for axis in axes):
             return None
-        return max(0, *(axis.lookahead for axis in axes))
+        return max([0, *(axis.lookahead or 0 for axis in axes)])
 
     def depends_on(
         self, output_index: Index = None, clipped: bool = True, *, input: str | None = None

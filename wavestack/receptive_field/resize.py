@@ -1,6 +1,7 @@
 """Interpolation as an index relation, in torch's own arithmetic.
 
-Unclipped, positions are exact fractions, so that a ratio repeats exactly; clipped, they are computed
+Unclipped, positions are exact fractions, so that a ratio repeats exactly; clipped, they are
+computed
 in the float type that torch itself uses, border clamps included. A coefficient that the
 interpolation makes exactly zero (an output that falls on an input) is not counted.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from wavestack.receptive_field import sets
 from wavestack.receptive_field.relation import Map, Notes
 from wavestack.receptive_field.sets import IntSet
 
-# A scale factor such as 1.7 is meant as 17/10; beyond this denominator no pattern is worth the name.
+# A scale factor such as 1.7 is meant as 17/10; beyond this denominator no pattern is worth the
+# name.
 _LARGEST_DENOMINATOR = 4096
 
 
@@ -106,7 +109,7 @@ class Resize(Map):
         return np.concatenate([low, between - 1, between + 1, between + 2])
 
     def _float_positions(self, o: np.ndarray) -> np.ndarray:
-        real = np.float32 if self.single or self.mode.startswith("nearest") else np.float64
+        real: Any = np.float32 if self.single or self.mode.startswith("nearest") else np.float64
         n = self.length_in
         half = real(0.5)
         if self.align_corners and not self.mode.startswith("nearest"):

@@ -37,7 +37,7 @@ _PAIRS = {"add", "mul", "sub", "div"}
 
 
 def output_shapes(name: str, args: Any, kwargs: Any) -> Sized | None:
-    """Shapes of the outputs of an operator on contiguous floating tensors, None if not known here."""
+    """Shapes of the outputs of an operator on contiguous floats, None if not known here."""
     x = args[0] if args else None
     if not isinstance(x, Tensor) or not x.is_floating_point() or not x.is_contiguous():
         return None

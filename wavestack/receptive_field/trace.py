@@ -1,6 +1,7 @@
 """One run of a module that records every tensor operator, without computing anything.
 
-Inputs are fake tensors: torch works out shapes alone. Whatever does not depend on an input (weights,
+Inputs are fake tensors: torch works out shapes alone. Whatever does not depend on an input
+(weights,
 masks, index tables) stays real, so that constant indices keep their values. Where a model's
 control flow needs values, the run is repeated with real tensors.
 """
@@ -36,7 +37,8 @@ from wavestack.receptive_field.operators.call import elementwise, everything
 from wavestack.receptive_field.operators.plain import is_pointwise
 from wavestack.receptive_field.shapes import output_shapes
 
-# Constants larger than this stay without values: memory must not grow with the resolution asked about.
+# Constants larger than this stay without values: memory must not grow with the resolution asked
+# about.
 _LARGEST_CONSTANT = 1 << 24
 
 _FACTORIES = {
@@ -139,7 +141,7 @@ class Recorder(TorchDispatchMode):
         if self.paused:
             return self.execute(func, args, kwargs)
         name, is_view, written, names, _ = self.describe(func)
-        tensors = [t for t in _tensors(args, kwargs)]
+        tensors = list(_tensors(args, kwargs))
         depends = any(self.find(t) is not None for t in tensors)
         if written:
             return self.write(func, name, written, names, args, kwargs, depends)
@@ -226,7 +228,7 @@ class Recorder(TorchDispatchMode):
         return FakeTensor(self.fake, bare, like.device)
 
     def is_stood_in(self, tensor: Tensor) -> bool:
-        """Whether a real constant has since been overwritten by something that depends on an input."""
+        """Whether a real constant has been overwritten by something that depends on an input."""
         return self.fake is not None and self.aliases.node(tensor, self.replay) is not None
 
     def faked(self, value: Any) -> Any:
@@ -329,7 +331,7 @@ class Recorder(TorchDispatchMode):
         kwargs: Any,
         depends: bool,
     ) -> Any:
-        """An operator in place: the tensor, and all it shares memory with, becomes something new."""
+        """An operator in place: the tensor and all that shares its memory become something new."""
         target = args[written[0]] if written[0] < len(args) else kwargs[names[written[0]]]
         if isinstance(target, list | tuple):
             # _foreach operators: one by one.

@@ -2,7 +2,8 @@
 
 Three probes for each output position tried. Gradients: every input position with a gradient must be
 in the claim. NaNs outside: with everything outside the claim turned into NaN, the output must stay
-finite. NaNs inside: the first and the last position of the claim, turned into NaN, must reach the output.
+finite. NaNs inside: the first and the last position of the claim, turned into NaN, must reach the
+output.
 The NaN probes are repeated on a copy with random weights, where no weight happens to be zero.
 """
 
@@ -310,7 +311,8 @@ def _nan_probes(
         if not reached and position not in known:
             if prober.selecting:
                 result.remarks.append(
-                    f"{' and '.join(prober.selecting)} chooses by value: not every position of the claim "
+                    f"{' and '.join(prober.selecting)} chooses by value: not every position "
+                    "of the claim "
                     "can be seen to arrive"
                 )
                 continue

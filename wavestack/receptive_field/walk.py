@@ -1,6 +1,7 @@
 """Questions to the recorded graph, answered backwards with exact sets of indices.
 
-What is needed of a tensor is a union of products: a list of terms, each one set of indices per dimension.
+What is needed of a tensor is a union of products: a list of terms, each one set of indices per
+dimension.
 """
 
 from __future__ import annotations

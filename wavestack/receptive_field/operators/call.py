@@ -140,7 +140,8 @@ def joined(
         node: the input
         dims: its dimensions that are joined
         side: "past", "both" or "batch"
-        keep: whether the output still has these dimensions in step (softmax, norms), else they are gone
+        keep: whether the output still has these dimensions in step (softmax, norms), else they are
+            gone
         exact: what is really read along them; everything by default
     """
     found: list[tuple[int | tuple[int, ...], Map]] = []

@@ -151,7 +151,8 @@ def contract(
 ) -> Edge:
     """One operand of a product: its dimensions go to output dimensions, or are summed over (None).
 
-    ``partner`` names, for a summed dimension, an output dimension that stays in step with it when the
+    ``partner`` names, for a summed dimension, an output dimension that stays in step with it when
+    the
     joining is cut: the rows of an attention matrix for its columns.
     """
     dims: list[Dim] = []
@@ -192,7 +193,7 @@ def product(
         if step is not None and right.shape[summed] != call.out[step]:
             step = None
         edge = contract(call, right, places[1], None if step is None else {summed: step})
-        mask = left.note[1] if left is not None and _has_weights(left) else None
+        mask = _weights_mask(left)
         if mask is not None and rows is not None:
             edge = _masked(edge, summed, rows, mask)
             own = edges[0]
@@ -201,8 +202,10 @@ def product(
     return Made(edges, macs=math.prod(call.out) * depth)
 
 
-def _has_weights(node: Node) -> bool:
-    return isinstance(node.note, tuple) and bool(node.note) and node.note[0] == "weights"
+def _weights_mask(node: Node | None) -> object:
+    """The mask that attention weights have come from, if any."""
+    note = None if node is None else node.note
+    return note[1] if isinstance(note, tuple) and note and note[0] == "weights" else None
 
 
 def _masked(edge: Edge, summed: int, rows: int, mask: object) -> Edge:
@@ -296,11 +299,11 @@ def einsum(call: Call) -> list[Made]:
         )
     rank = len(call.out)
     wide = rank - len(output.replace("...", ""))
-    out_letters = _letters(output, rank if "..." in output else rank, wide)
+    out_letters = _letters(output, rank, wide)
     named = [_letters(term, t.dim(), wide) for term, t in zip(terms, operands, strict=True)]
     edges = []
     depth = 1
-    sizes = {}
+    sizes: dict[str, int] = {}
     for letters, tensor in zip(named, operands, strict=True):
         sizes.update(zip(letters, tensor.shape, strict=True))
     for letter, n in sizes.items():

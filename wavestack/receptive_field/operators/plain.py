@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,19 +15,104 @@ from wavestack.receptive_field.operators.masks import (
 )
 
 # Element-wise operators that torch does not tag as such.
-_MORE = """
-    _conj _fake_quantize_learnable _neg_view _prelu_kernel _to_copy abs add addcdiv addcmul
-    alias alpha_dropout angle bernoulli bucketize celu clamp clamp_max clamp_min clone
-    complex conj contiguous copy dequantize detach div dropout elu exp
-    fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout floor_divide frac
-    gelu hardshrink hardsigmoid hardswish hardtanh heaviside imag isclose isfinite isinf
-    leaky_relu lerp lift lift_fresh lift_fresh_copy log_sigmoid log_sigmoid_forward
-    logical_not logit masked_fill maximum minimum mish mul nan_to_num native_alpha_dropout
-    native_dropout neg nextafter normal poisson polar positive pow prelu quantize_per_tensor
-    real relu relu6 resolve_conj resolve_neg rrelu rrelu_with_noise rsub selu sigmoid silu
-    softplus softshrink special_erf special_logit square sub tanh tanhshrink threshold to
-    tril triu type_as view_dtype where
-""".split()
+_MORE = [
+    "_conj",
+    "_fake_quantize_learnable",
+    "_neg_view",
+    "_prelu_kernel",
+    "_to_copy",
+    "abs",
+    "add",
+    "addcdiv",
+    "addcmul",
+    "alias",
+    "alpha_dropout",
+    "angle",
+    "bernoulli",
+    "bucketize",
+    "celu",
+    "clamp",
+    "clamp_max",
+    "clamp_min",
+    "clone",
+    "complex",
+    "conj",
+    "contiguous",
+    "copy",
+    "dequantize",
+    "detach",
+    "div",
+    "dropout",
+    "elu",
+    "exp",
+    "fake_quantize_per_tensor_affine",
+    "feature_alpha_dropout",
+    "feature_dropout",
+    "floor_divide",
+    "frac",
+    "gelu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "heaviside",
+    "imag",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "leaky_relu",
+    "lerp",
+    "lift",
+    "lift_fresh",
+    "lift_fresh_copy",
+    "log_sigmoid",
+    "log_sigmoid_forward",
+    "logical_not",
+    "logit",
+    "masked_fill",
+    "maximum",
+    "minimum",
+    "mish",
+    "mul",
+    "nan_to_num",
+    "native_alpha_dropout",
+    "native_dropout",
+    "neg",
+    "nextafter",
+    "normal",
+    "poisson",
+    "polar",
+    "positive",
+    "pow",
+    "prelu",
+    "quantize_per_tensor",
+    "real",
+    "relu",
+    "relu6",
+    "resolve_conj",
+    "resolve_neg",
+    "rrelu",
+    "rrelu_with_noise",
+    "rsub",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softshrink",
+    "special_erf",
+    "special_logit",
+    "square",
+    "sub",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "to",
+    "tril",
+    "triu",
+    "type_as",
+    "view_dtype",
+    "where",
+]
 
 
 def _masked_fill(call: Call) -> list[Made]:
@@ -85,7 +171,7 @@ def _hides(value: float) -> bool:
     return value <= HIDES
 
 
-def _matrix(call: Call, mask: Tensor) -> object:
+def _matrix(call: Call, mask: Tensor) -> np.ndarray | None:
     return hidden_matrix(mask, call.out[-2], call.out[-1]) if len(call.out) >= 2 else None
 
 

@@ -1,4 +1,4 @@
-"""Views, slices, padding, concatenation and constant indices: operators that only move positions."""
+"""Views, slices, padding, concatenation, constant indices: operators that move positions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from wavestack.receptive_field import sets
 from wavestack.receptive_field.graph import Dim, Edge, Node, same, view_groups
 from wavestack.receptive_field.operators.call import (
     Call,
@@ -25,7 +24,6 @@ from wavestack.receptive_field.relation import (
     Pad,
     Roll,
     Segment,
-    Sum,
     Table,
 )
 
@@ -506,7 +504,7 @@ def _one_dimension(array: np.ndarray, length: int) -> tuple[int, Map] | None:
 
 
 def _index_edge(other: Node, out: Sequence[int]) -> Edge:
-    """An index that depends on the input: in step where its shape is that of the output's end or start."""
+    """An index that depends on the input: in step where its shape is part of the output's."""
     n = len(other.shape)
     for lead in range(len(out) - n + 1):
         if tuple(out[lead : lead + n]) == other.shape:
@@ -569,7 +567,7 @@ def one_hot(call: Call) -> list[Made]:
 
 
 def index_put(call: Call) -> list[Made]:
-    """``x[i] = v``: known where the indexed dimensions carry no axis, or nothing but constants do."""
+    """``x[i] = v``: known where the indexed dimensions carry no axis."""
     base = call.find(call["self"])
     values = call.find(call["values"])
     edges = []
@@ -716,14 +714,3 @@ RULES = {
     "view_as_real": as_real,
     "view_as_complex": as_complex,
 }
-
-__all__ = [
-    "RULES",
-    "Sum",
-    "pad_edge",
-    "permute_edge",
-    "select_edge",
-    "sets",
-    "slice_edge",
-    "slice_start",
-]

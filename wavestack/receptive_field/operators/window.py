@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from wavestack.receptive_field import sets
 from wavestack.receptive_field.graph import Dim, Edge, Node, numel, same, view_groups
 from wavestack.receptive_field.operators.call import (
     Call,
@@ -13,7 +12,6 @@ from wavestack.receptive_field.operators.call import (
     everything,
     is_single,
     joined,
-    reduced,
     spread,
 )
 from wavestack.receptive_field.relation import (
@@ -50,6 +48,8 @@ def convolution(call: Call) -> list[Made]:
         dims: list[Dim] = [(d, IDENTITY) for d in range(lead)]
         if groups == 1:
             dims.append((-1, Constant(range(channels_in))))
+        elif groups == channels_in == channels_out:
+            dims.append((lead, IDENTITY))
         else:
             dims.append((lead, Group(channels_out // groups, channels_in // groups)))
         for a in range(axes):
@@ -339,15 +339,6 @@ def strided_edge(
     return Edge(node.index, tuple(dims))
 
 
-def reduce_mean_pool(call: Call) -> list[Made]:
-    """Adaptive pooling that torch hands over as a mean."""
-    node = call.find(call.tensors()[0])
-    if node is None:
-        return [Made([])]
-    rank = len(node.shape)
-    return [Made([reduced(node, [d for d in range(rank - 2, rank)], call.out)])]
-
-
 RULES = {
     "convolution": convolution,
     "_convolution": convolution,
@@ -399,5 +390,3 @@ RULES = {
         upsample,
     ),
 }
-
-__all__ = ["RULES", "sets", "strided_edge"]
