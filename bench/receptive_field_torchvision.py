@@ -3,8 +3,8 @@
     python -m bench.receptive_field_torchvision [NAME ...]
 
 asks at the output and at the last layer that has space, counts models with an unknown operator or a
-crash, times each analysis on one core, and holds the claim against the model itself (``verify()``) for a sample of 20. Writes
-bench/results/receptive_field_torchvision.json when no name is given.
+crash, times each analysis on one core, and holds the claim against the model itself (``verify()``)
+for a sample of 20. Writes bench/results/receptive_field_torchvision.json when no name is given.
 """
 
 from __future__ import annotations

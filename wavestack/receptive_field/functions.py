@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from wavestack.receptive_field.shapes import output_shapes
 
 if TYPE_CHECKING:
-    from wavestack.receptive_field.trace import Recorder
+    from wavestack.receptive_field.recorder import Recorder
 
 Handler = Callable[["Recorder", Callable[..., Any], tuple, dict], Any]
 

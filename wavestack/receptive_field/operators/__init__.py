@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from wavestack.receptive_field.operators import mixing, plain, shape, window
+from wavestack.receptive_field.operators import (
+    indexing,
+    mixing,
+    plain,
+    products,
+    scans,
+    shape,
+    shuffles,
+    window,
+)
 from wavestack.receptive_field.operators.call import Call, Made, Rule
 
-RULES: dict[str, Rule] = {**plain.RULES, **shape.RULES, **window.RULES, **mixing.RULES}
+_FAMILIES = (plain, shape, shuffles, indexing, window, mixing, products, scans)
+RULES: dict[str, Rule] = {name: rule for family in _FAMILIES for name, rule in family.RULES.items()}
 
 __all__ = ["RULES", "Call", "Made", "Rule"]

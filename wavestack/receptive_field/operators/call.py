@@ -172,3 +172,8 @@ def reduced(node: Node, dims: Sequence[int], out: Sequence[int], *, side: str = 
 def is_single(tensor: Tensor) -> bool:
     """Whether torch computes interpolation positions for this tensor in float32."""
     return tensor.dtype != torch.float64
+
+
+def nothing(call: Call) -> list[Made]:
+    """Outputs that depend on no input."""
+    return [Made([]) for _ in call.outputs]
