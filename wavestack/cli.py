@@ -106,6 +106,8 @@ def run_command(line: CommandLine) -> int:
         hydra_argv, sys.argv = sys.argv, original
         try:
             _run_job(module.run, cfg)
+        except BrokenPipeError as error:  # Hydra would announce it as a failed job
+            failed.append(error)
         except Exception as error:
             from wavestack.mistakes import plain_lines
 
