@@ -26,6 +26,7 @@ def _check(case: Case, names: tuple[str, ...]) -> None:
     x = _input(case.small)
     report = analyze(model, x)
     assert not report.unknown
+    assert not any("too small" in text or "upper bound" in text for text in report.warnings)
     assert tuple(report.axes) == names
     large = _input(case.large)
     for axis, name in enumerate(names, start=2):

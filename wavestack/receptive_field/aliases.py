@@ -200,7 +200,7 @@ class Aliases:
         dims = list(same(len(step.after)))
         carries = alone and bool(self.graph[new].axes[d])
         if written.step == 1:
-            dims[d] = (d, Segment(written.start, len(written), step.before[d], carries))
+            dims[d] = (d, Segment(written.start, len(written), written, carries))
         else:
             dims[d] = (d, Inverse(written.step, written.start, len(written), carries))
         return Edge(new, tuple(dims))

@@ -198,18 +198,19 @@ class Segment(Map):
 
     ``alone``: the other parts are constants, so unclipped they count as padding and the part as a
     shift.
+    ``main``: the longest part; whatever lies outside it is a border, put together by hand.
     """
 
     offset: int
     length: int
-    total: int
+    main: range
     alone: bool
 
     def pull(self, items: IntSet, clipped: bool, notes: Notes) -> IntSet:
         moved = sets.shift(items, -self.offset)
         if not clipped and self.alone:
             return moved
-        if not clipped and sets.outside(moved, 0, self.length):
+        if not clipped and sets.outside(items, self.main.start, self.main.stop):
             notes.aliased = True
         return sets.clip(moved, 0, self.length)
 

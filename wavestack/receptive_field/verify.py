@@ -258,7 +258,7 @@ def _probe(
         gradients: dict[str, np.ndarray] | None = None
         try:
             gradients = _gradient_sets(prober, item, values, choice)
-        except (RuntimeError, TypeError) as problem:
+        except (RuntimeError, TypeError, UserError) as problem:
             result.remarks.append(f"no gradients: {str(problem).splitlines()[0]}")
         for label, dim, _ in item.axes:
             found = claim[label]

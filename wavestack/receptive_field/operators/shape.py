@@ -172,12 +172,18 @@ def cat(call: Call) -> list[Made]:
     d = dimension(call.get("dim", 0), rank)
     nodes = [call.find(t) for t in tensors]
     alone = sum(node is not None for node in nodes) == 1
+    lengths = [tensor.shape[d] for tensor in tensors]
+    longest = max(
+        (n for n, node in zip(lengths, nodes, strict=True) if node is not None), default=0
+    )
+    before = sum(lengths[: lengths.index(longest)]) if longest else 0
+    main = range(before, before + longest)
     edges, offset = [], 0
     for tensor, node in zip(tensors, nodes, strict=True):
         length = tensor.shape[d]
         if node is not None and length:
             dims = list(same(rank))
-            dims[d] = (d, Segment(offset, length, call.out[d], alone and bool(node.axes[d])))
+            dims[d] = (d, Segment(offset, length, main, alone and bool(node.axes[d])))
             edges.append(Edge(node.index, tuple(dims)))
         offset += length
     return [Made(edges)]
