@@ -38,8 +38,7 @@ def analyze(
     """The receptive field of a module, exact, for any torch module as it is.
 
     The module runs once on shapes alone (no arithmetic, no memory for activations); its operators
-    are
-    recorded as index relations, and output positions are followed back to the input.
+    are recorded as index relations, and output positions are followed back to the input.
 
     Args:
         model: any module; neither its weights nor its buffers are changed
@@ -54,7 +53,7 @@ def analyze(
 
     Raises:
         UserError: if the input does not fit the model, the layer is unknown, or the model returns
-        several
+            several
             tensors and ``layer`` does not say which
 
     Example:

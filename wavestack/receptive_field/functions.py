@@ -1,8 +1,7 @@
 """Operators caught one level above the dispatcher, where they are still one piece.
 
-A GRU would unroll into one set of operators per time step, and a linear layer on (B, H, W, C)
-would merge H and
-W; as one node each they keep their axes apart.
+A GRU would unroll into one set of operators per time step, and a linear layer on (B, H, W, C) would
+merge H and W; as one node each they keep their axes apart.
 """
 
 from __future__ import annotations

@@ -28,9 +28,8 @@ class Edge:
         source: the input's node
         dims: how each of its dimensions is reached
         only: output positions for which the edge exists, as (output dimension, positions)
-        follow: input dimension -> the output dimension that carries its axes, where that is not
-            the one
-            that it is read by (the columns of an attention matrix under a mask)
+        follow: input dimension -> the output dimension that carries its axes, where that is not the
+            one that it is read by (the columns of an attention matrix under a mask)
         groups: for a view instead of ``dims``: (output dimensions, input dimensions) that belong
             together
     """
@@ -62,8 +61,7 @@ class Node:
         pins: per axis it no longer has, the latest input position that was selected
         placed: per dimension built piece by piece, the pins of each piece
         sizes, spans, piece_axes: a dimension that views have merged is asked about piece by piece,
-            so
-            that one axis may leave its borders without running into the next
+            so that one axis may leave its borders without running into the next
     """
 
     index: int

@@ -1,14 +1,13 @@
 """Index relations: which input positions does one output position need, along one dimension?
 
 Every operator is, dimension by dimension, one of the few maps below. A map is asked backwards:
-``pull``
-takes a set of output positions and returns the set of input positions they need. Unclipped, a map
-goes on beyond the borders as if the tensor had no end, so that extents and jumps are those of the
-interior; clipped, it answers for the real positions alone (the caller cuts to the tensor's length).
+``pull`` takes a set of output positions and returns the set of input positions they need.
+Unclipped, a map goes on beyond the borders as if the tensor had no end, so that extents and jumps
+are those of the interior; clipped, it answers for the real positions alone (the caller cuts to the
+tensor's length).
 
-A map's ``ratio`` is the number of input positions per output position and its ``period`` the
-number of
-outputs after which its own pattern repeats; ``ratio`` None means that it is no shift at all.
+A map's ``ratio`` is the number of input positions per output position and its ``period`` the number
+of outputs after which its own pattern repeats; ``ratio`` None means that it is no shift at all.
 """
 
 from __future__ import annotations
@@ -196,8 +195,7 @@ class Roll(Map):
 class Segment(Map):
     """One part of a concatenation: positions offset .. offset + length belong to it.
 
-    ``alone``: the other parts are constants, so unclipped they count as padding and the part as a
-    shift.
+    ``alone``: the other parts are constants, so unclipped they count as padding, the part as a shift.
     ``main``: the longest part; whatever lies outside it is a border, put together by hand.
     """
 
@@ -323,8 +321,7 @@ class Global(Map):
         exact: what it really reads
         side: "past", "both" or "batch"
         local: the output dimension that stays in step with this one, once the joining is cut; None
-            where
-            nothing remains (a sum over the whole axis)
+            where nothing remains (a sum over the whole axis)
         local_map: how it stays in step
     """
 

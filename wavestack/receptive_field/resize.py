@@ -1,8 +1,7 @@
 """Interpolation as an index relation, in torch's own arithmetic.
 
 Unclipped, positions are exact fractions, so that a ratio repeats exactly; clipped, they are
-computed
-in the float type that torch itself uses, border clamps included. A coefficient that the
+computed in the float type that torch itself uses, border clamps included. A coefficient that the
 interpolation makes exactly zero (an output that falls on an input) is not counted.
 """
 

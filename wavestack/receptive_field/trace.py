@@ -1,9 +1,8 @@
 """One run of a module that records every tensor operator, without computing anything.
 
 Inputs are fake tensors: torch works out shapes alone. Whatever does not depend on an input
-(weights,
-masks, index tables) stays real, so that constant indices keep their values. Where a model's
-control flow needs values, the run is repeated with real tensors.
+(weights, masks, index tables) stays real, so that constant indices keep their values. Where a
+model's control flow needs values, the run is repeated with real tensors.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Three probes for each output position tried. Gradients: every input position with a gradient must be
 in the claim. NaNs outside: with everything outside the claim turned into NaN, the output must stay
 finite. NaNs inside: the first and the last position of the claim, turned into NaN, must reach the
-output.
-The NaN probes are repeated on a copy with random weights, where no weight happens to be zero.
+output. The NaN probes are repeated on a copy with random weights, where no weight happens to be
+zero.
 """
 
 from __future__ import annotations

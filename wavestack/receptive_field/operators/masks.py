@@ -1,9 +1,8 @@
 """Attention masks that do not depend on the input: which keys may a query really see?
 
 A score that a constant mask sets to minus infinity becomes a weight of exactly zero, fixed by the
-operator
-itself; such pairs are no dependence. The mask is kept as one boolean matrix (True: hidden), the
-intersection over batch and heads.
+operator itself; such pairs are no dependence. The mask is kept as one boolean matrix (True:
+hidden), the intersection over batch and heads.
 """
 
 from __future__ import annotations
