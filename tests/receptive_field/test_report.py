@@ -261,6 +261,52 @@ def test_decoders_with_long_periods() -> None:
     assert axis.local_size == max(phase.size for phase in axis.phases)
 
 
+@pytest.mark.parametrize(
+    ("model", "shape", "sizes", "jumps", "starts"),
+    [
+        (
+            nn.Sequential(nn.Conv3d(2, 2, 3, (1, 2, 2), 1), nn.ConvTranspose3d(2, 2, 2, 2)),
+            (4, 8, 8),
+            (3, 3, 3),
+            (Fraction(1, 2), 1, 1),
+            (-1, -1, -1),
+        ),
+        (
+            nn.Sequential(nn.Conv3d(2, 2, 3), nn.Upsample(scale_factor=2, mode="trilinear")),
+            (6, 8, 8),
+            (4, 4, 4),
+            (Fraction(1, 2),) * 3,
+            (-1, -1, -1),
+        ),
+        (
+            nn.Sequential(nn.ReflectionPad2d((1, 2, 0, 3)), nn.ZeroPad2d(2), nn.Conv2d(2, 2, 3)),
+            (12, 12),
+            (3, 3),
+            (1, 1),
+            (-2, -3),
+        ),
+        (
+            nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), nn.MaxPool2d(2)),
+            (12, 10),
+            (4, 4),
+            (2, 2),
+            (-1, -1),
+        ),
+    ],
+    ids=["3D", "trilinear", "paddings", "circular"],
+)
+def test_more_axes_and_borders(
+    model: nn.Module, shape: tuple[int, ...], sizes: tuple, jumps: tuple, starts: tuple
+) -> None:
+    report = analyze(model, torch.zeros(1, 2, *shape))
+    axes = list(report.axes.values())
+    assert tuple(axis.size for axis in axes) == sizes
+    assert tuple(axis.jump for axis in axes) == jumps
+    assert tuple(axis.start for axis in axes) == starts
+    result = report.verify(num_outputs=2)
+    assert result.agrees, str(result)
+
+
 def test_long_signals_cost_no_more_than_short_ones() -> None:
     layers = [conv(3, 1, 2**k, 2**k) for k in range(8)]
     report = analyze(

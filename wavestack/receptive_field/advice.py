@@ -184,7 +184,8 @@ def _meeting(branches: list[Hull], where: str, name: str) -> str | None:
         all(hull.low <= other.low and other.high <= hull.high for other in branches)
         for hull in branches
     )
-    if apart > 1 and apart > abs(branches[0].jump) and not inside:
+    windows = any(hull.extent > 1 for hull in branches)  # slices alone are a convolution by hand
+    if windows and apart > 1 and apart > abs(branches[0].jump) and not inside:
         return (
             f"{name}: misaligned branches meet in {where}, their centres lie "
             f"{float(apart):g} apart "

@@ -195,7 +195,7 @@ class Roll(Map):
 class Segment(Map):
     """One part of a concatenation: positions offset .. offset + length belong to it.
 
-    ``alone``: the other parts are constants, so unclipped they count as padding, the part as a shift.
+    ``alone``: the other parts are constants, unclipped they count as padding, the part as a shift.
     ``main``: the longest part; whatever lies outside it is a border, put together by hand.
     """
 
