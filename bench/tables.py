@@ -16,6 +16,12 @@ from typing import Any
 
 from bench.common import RESULTS, ROOT
 
+# Programs of the speed table, and the unit that ends the names of their figures.
+SPEED = {
+    "generation": "samples per core second",
+    "training_step": "core seconds",
+    "import_cost": "core seconds",
+}
 PAGES = ("README.md", "recipes/README.md")
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
 
@@ -60,11 +66,15 @@ def recipes() -> str:
 def speed() -> str:
     """The figures of the speed benchmarks that concern a user."""
     rows = []
-    for result in _results("generation", "import_cost", "kill_resume"):
+    for name, unit in SPEED.items():
+        (result,) = _results(name)
         for key, value in result["figures"].items():
-            if not key.endswith(("_min", "_max")):
-                rows.append([f"`bench/{result['name']}.py`", key.replace("_", " "), f"{value:,g}"])
-    return _markdown(["program", "figure", "value"], rows)
+            words = key.replace("_", " ")
+            if words.endswith(unit):
+                figure = f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
+                program = f"`python -m bench.{name}`"
+                rows.append([program, words.removesuffix(f" {unit}"), figure, unit])
+    return _markdown(["program", "what", "figure", "unit"], rows)
 
 
 TABLES = {"recipes": recipes, "speed": speed}

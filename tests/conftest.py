@@ -22,7 +22,7 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """The folder that holds the real data sets (fsdd/, ljspeech32/, ...), named by WAVESTACK_DATA."""
+    """The folder of the real data sets (fsdd/, ljspeech32/, ...), named by WAVESTACK_DATA."""
     root = os.environ.get("WAVESTACK_DATA")
     if not root:
         pytest.skip("WAVESTACK_DATA names no folder with the real data sets")
