@@ -66,7 +66,7 @@ def run(words: list[str]) -> int:
     if words[0] in ("-sc", "--shell-completion"):
         from wavestack.command_line.completion import complete
 
-        return complete(words)
+        return complete(words, run_command)
     command = words[0]
     if command not in COMMANDS:
         from wavestack.safety.arguments import nearest

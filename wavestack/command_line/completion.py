@@ -7,23 +7,23 @@ completed here; everything after it is Hydra's business, which sees the line wit
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from wavestack.command_line.words import CommandLine, parse
 from wavestack.commands import COMMANDS
 from wavestack.errors import UserError
 
 
-def complete(words: list[str]) -> int:
+def complete(words: list[str], run_command: Callable[[CommandLine], int]) -> int:
     """Answer `-sc install=SHELL`, `-sc uninstall=SHELL` or `-sc query=SHELL`.
 
     Args:
         words: the words of the command line, the flag first.
+        run_command: runs a parsed command line and returns its exit status.
 
     Raises:
         UserError: when none of the three is asked for.
     """
-    from wavestack.cli import run_command
-    from wavestack.command_line.words import parse
-
     action = words[1] if len(words) > 1 else ""
     if action.partition("=")[0] not in ("install", "uninstall", "query"):
         raise UserError(f"{' '.join(words)}: give -sc install=bash (zsh, fish), or -sc query=bash")
