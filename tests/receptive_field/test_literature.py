@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -10,97 +11,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.receptive_field import slim
 from wavestack.receptive_field import analyze
 
 
-class Same(nn.Module):
-    """TensorFlow's SAME padding before a convolution or pool of width 1."""
-
-    def __init__(self, kernel: int, stride: int = 1, pool: bool = False) -> None:
-        super().__init__()
-        self.kernel, self.stride = kernel, stride
-        self.core: nn.Module = (
-            nn.MaxPool2d(kernel, stride) if pool else nn.Conv2d(1, 1, kernel, stride)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        pads: list[int] = []
-        for n in (x.shape[-1], x.shape[-2]):
-            total = max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0)
-            pads += [total // 2, total - total // 2]
-        return self.core(F.pad(x, pads))
-
-
-class Padded(nn.Module):
-    """``conv2d_same`` of TF-Slim: the padding does not depend on the input size."""
-
-    def __init__(self, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.core = nn.Conv2d(1, 1, kernel, stride, (kernel - 1) // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.core(x)
-
-
-class Residual(nn.Module):
-    """A bottleneck unit of TF-Slim's ResNet v1: the stride is in its 3x3 convolution."""
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(1, 1, 1), Padded(3, stride), nn.Conv2d(1, 1, 1))
-        self.short = nn.MaxPool2d(1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.short(x)
-
-
-def slim_resnet(*units: int) -> nn.Module:
-    layers: list[nn.Module] = [Padded(7, 2), Same(3, 2, pool=True)]
-    for block, number in enumerate(units):
-        # The last unit of every block but the last one strides.
-        layers += [Residual(2 if k == number - 1 and block < 3 else 1) for k in range(number)]
-    return nn.Sequential(*layers)
-
-
-def slim_alexnet() -> nn.Module:
-    valid = nn.MaxPool2d(3, 2)
-    return nn.Sequential(
-        nn.Conv2d(1, 1, 11, 4), valid, Same(5), valid, Same(3), Same(3), Same(3), valid
-    )
-
-
-def slim_vgg16() -> nn.Module:
-    layers: list[nn.Module] = []
-    for number in (2, 2, 3, 3, 3):
-        layers += [*(Same(3) for _ in range(number)), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers)
-
-
-def slim_mobilenet() -> nn.Module:
-    strides = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
-    return nn.Sequential(*(Same(3, stride) for stride in strides))
-
-
 @pytest.mark.parametrize(
-    ("build", "size", "jump", "padding"),
+    ("build", "size", "padding"),
     [
-        (slim_alexnet, 195, 32, 64),
-        (slim_vgg16, 212, 32, 90),
-        (slim_mobilenet, 315, 32, None),
-        (lambda: slim_resnet(3, 4, 6, 3), 483, 32, None),
-        (lambda: slim_resnet(3, 4, 23, 3), 1027, 32, None),
-        (lambda: slim_resnet(3, 8, 36, 3), 1507, 32, None),
-        (lambda: slim_resnet(3, 24, 36, 3), 1763, 32, None),
+        (slim.alexnet_v2, 195, (64, 64)),
+        (slim.vgg_16, 212, (90, 90)),
+        (slim.mobilenet_v1, 315, (126, 157)),
+        (lambda: slim.resnet_v1(3, 4, 6, 3), 483, (239, 241)),
+        (lambda: slim.resnet_v1(3, 4, 23, 3), 1027, (511, 513)),
+        (lambda: slim.resnet_v1(3, 8, 36, 3), 1507, (751, 753)),
+        (lambda: slim.resnet_v1(3, 24, 36, 3), 1763, (879, 881)),
+        (slim.inception_v2, 699, (318, 349)),
+        (slim.inception_v3, 1311, (618, 618)),
+        (slim.inception_v4, 2071, (998, 998)),
+        (slim.inception_resnet_v2, 3039, (1482, 1482)),
+        (lambda: slim.inception_resnet_v2(align_feature_maps=True), 3039, (1488, 1519)),
     ],
-    ids=["alexnet_v2", "vgg_16", "mobilenet_v1", "resnet_v1_50", "_101", "_152", "_200"],
+    ids=[
+        "alexnet_v2",
+        "vgg_16",
+        "mobilenet_v1",
+        "resnet_v1_50",
+        "resnet_v1_101",
+        "resnet_v1_152",
+        "resnet_v1_200",
+        "inception_v2",
+        "inception_v3",
+        "inception_v4",
+        "inception_resnet_v2",
+        "inception_resnet_v2-same",
+    ],
 )
-def test_table_of_araujo_et_al(build: object, size: int, jump: int, padding: int | None) -> None:
-    """Computing receptive fields of convolutional neural networks, Distill (2019), the table."""
-    report = analyze(build(), torch.zeros(1, 1, 224, 224))
-    for axis in report.axes.values():
-        assert (axis.size, axis.jump, axis.period) == (size, jump, 1)
-        if padding is not None:
-            assert axis.start == -padding
+def test_table_of_araujo_et_al(
+    build: Callable[[], nn.Module], size: int, padding: tuple[int, int]
+) -> None:
+    """Computing receptive fields of convolutional neural networks, Distill (2019), the table.
+
+    Padding at 224 and at 321 pixels, as the table of the authors' library has it: where a strided
+    layer is SAME it depends on the size of the input. Inception v3, v4 and Inception-ResNet v2 are
+    VALID there, in their stem and where they stride, so that theirs does not.
+    """
+    for pixels, start in zip((224, 321), padding, strict=True):
+        report = analyze(build(), torch.zeros(1, 1, pixels, pixels))
+        for axis in report.axes.values():
+            assert (axis.size, axis.jump, axis.start, axis.period) == (size, 32, -start, 1)
 
 
 class WaveNet(nn.Module):
