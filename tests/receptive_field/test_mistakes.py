@@ -78,6 +78,37 @@ def test_ragged_input() -> None:
         analyze(conv(), ragged)
 
 
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (("B", "T"), r"every dimension of x \(1, 2, 20\), got \('B', 'T'\)"),
+        (("T",), r"got \('T',\)"),
+        ((), r"got \(\)"),
+        (("B", "C", "H", "W"), r"got \('B', 'C', 'H', 'W'\)"),
+        (("B", "T", "T"), r"different names, got \('B', 'T', 'T'\)"),
+        (("T", "T"), r"different names, got \('T', 'T'\)"),
+    ],
+)
+def test_axes_that_do_not_fit_the_input(axes: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UserError, match=f"axes must .*{said}") as caught:
+        analyze(Wired(lambda x: x), torch.zeros(1, 2, 20), axes=axes)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+class Scaled(nn.Module):
+    """Takes a gain for each item of the batch beside its signal."""
+
+    def forward(self, x: Tensor, gain: Tensor) -> Tensor:
+        return x * gain[:, None, None]
+
+
+def test_axes_fit_one_of_several_inputs() -> None:
+    example = (torch.zeros(1, 20, 2), torch.zeros(1))
+    assert list(analyze(Scaled(), example, axes=("B", "T", "C")).axes) == ["T"]
+    with pytest.raises(UserError, match=r"of x \(1, 20, 2\) or gain \(1,\), got \('B', 'T'\)"):
+        analyze(Scaled(), example, axes=("B", "T"))
+
+
 def test_model_must_be_a_module() -> None:
     with pytest.raises(UserError, match=r"torch\.nn\.Module"):
         analyze(lambda x: x, torch.zeros(1, 2, 20))  # type: ignore[arg-type]

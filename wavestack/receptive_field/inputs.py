@@ -103,7 +103,8 @@ def read_inputs(model: nn.Module, example: Any, axes: Sequence[str] | None) -> I
     """Sort an example input into arguments, names and axes.
 
     Raises:
-        UserError: if it holds no tensor, a complex or ragged one, or one whose axes have no names
+        UserError: if it holds no tensor, a complex or ragged one, or one whose axes have no names,
+            or if ``axes`` repeats a name or fits no tensor
     """
     if isinstance(example, dict):
         args, kwargs = (), dict(example)
@@ -112,14 +113,15 @@ def read_inputs(model: nn.Module, example: Any, axes: Sequence[str] | None) -> I
         args = tuple(example) if isinstance(example, tuple | list) else (example,)
         kwargs = {}
         named = list(zip(_parameter_names(model, len(args)), args, strict=True))
+    tensors: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in _open(named):
+        _check(name, tensor)
+        tensors.setdefault(id(tensor), (name, tensor))
+    if axes is not None and tensors:
+        _check_axes(axes, list(tensors.values()))
     items: list[Input] = []
     number = 0
-    seen: set[int] = set()
-    for name, tensor in _open(named):
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        _check(name, tensor)
+    for name, tensor in tensors.values():
         found = []
         for d, label in enumerate(_labels(name, tensor, axes)):
             if label not in _NO_AXES:
@@ -169,12 +171,18 @@ def _check(name: str, tensor: Tensor) -> None:
         raise UserError(f"{name} has no elements, its shape is {tuple(tensor.shape)}")
 
 
+def _check_axes(axes: Sequence[str], tensors: list[tuple[str, Tensor]]) -> None:
+    if len(set(axes)) != len(axes):
+        raise UserError(f"axes must have different names, got {tuple(axes)}")
+    if not any(tensor.dim() == len(axes) for _, tensor in tensors):
+        shapes = " or ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors)
+        raise UserError(f"axes must name every dimension of {shapes}, got {tuple(axes)}")
+
+
 def _labels(name: str, tensor: Tensor, axes: Sequence[str] | None) -> Sequence[str]:
     rank = tensor.dim()
     if axes is not None:
         if len(axes) == rank:
-            if len(set(axes)) != len(axes):
-                raise UserError(f"axes must have different names, got {tuple(axes)}")
             return axes
         if rank not in LAYOUTS or rank < 3:
             return ("B",) * rank
