@@ -1,6 +1,6 @@
 """Spectrograms of recordings side by side: the real one beside the generated one.
 
-    python -m bench.side_by_side OUT.png REAL.wav GENERATED.wav [...]
+python -m bench.side_by_side OUT.png REAL.wav GENERATED.wav [...]
 """
 
 from __future__ import annotations

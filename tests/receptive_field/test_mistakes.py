@@ -50,6 +50,13 @@ def test_too_small_an_input_names_the_layer_and_the_smallest_size() -> None:
     analyze(model, torch.zeros(1, 2, 19))
 
 
+def test_batch_norm_of_one_value_says_how_to_go_on() -> None:
+    model = nn.Sequential(conv(3, 1, 1), nn.AdaptiveAvgPool1d(1), nn.BatchNorm1d(2))
+    with pytest.raises(UserError, match=r"layer '2' .* call model\.eval\(\) first"):
+        analyze(model, torch.zeros(1, 2, 20))
+    assert analyze(model.eval(), torch.zeros(1, 2, 20)).axes["T"].local_size == 3
+
+
 def test_wrong_channels_name_the_layer() -> None:
     with pytest.raises(UserError, match="layer '1'"):
         analyze(nn.Sequential(conv(), conv(i=3)), torch.zeros(1, 2, 20))

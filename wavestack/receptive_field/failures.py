@@ -19,6 +19,11 @@ def explain_failure(analysis: Analysis, problem: Exception) -> UserError:
     where = f"layer {module!r}" if module else "the model"
     text = (str(problem) or type(problem).__name__).strip().splitlines()[0][:200]
     shapes = ", ".join(f"{i.name} {tuple(i.tensor.shape)}" for i in analysis.inputs.items)
+    if "more than 1 value per channel" in text:  # batch statistics of a single position
+        return UserError(
+            f"{where} fails on {shapes}: in training mode its batch norm needs more than one value "
+            "per channel; call model.eval() first, or give a batch of 2"
+        )
     smallest = _smallest(analysis)
     if smallest is not None:
         return UserError(
