@@ -79,3 +79,38 @@ def test_resume_allows_what_is_the_same_anyway(run_folder: Path) -> None:
     assert OmegaConf.to_container(cfg.model) == OmegaConf.to_container(
         read_run_config(run_folder).model
     )
+
+
+def test_a_continued_run_stretches_its_schedule(run_folder: Path) -> None:
+    cfg = resumed_config(run_folder, ["trainer.max_steps=9"])
+    assert cfg.scheduler.max_steps == 9
+    assert resumed_config(run_folder, ["trainer.num_threads=2"]).scheduler.max_steps == 2
+
+
+@pytest.mark.parametrize("flag", ["", "+"])
+def test_a_continued_run_finds_recordings_that_moved(
+    vocoder_folder: Path, tmp_path: Path, monkeypatch, flag: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(vocoder_folder, folder)
+    saved = OmegaConf.load(folder / "config.yaml")
+    saved.data.root = "old"
+    saved.data.source = {"_target_": "wavestack.data.LJSpeech", "root": "old"}
+    OmegaConf.save(saved, folder / "config.yaml")
+    seen: list[object] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wavestack.training.train", lambda cfg, where: seen.append(cfg))
+    assert run(["train", f"resume='{folder}'", f"{flag}data.root=new"]) == 0
+    (cfg,) = seen
+    assert cfg.data.root == cfg.data.source.root == str(tmp_path / "new")
+
+
+def test_the_place_of_the_recordings_does_not_hang_on_the_working_folder(
+    tmp_path: Path, monkeypatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wavestack.training.train", lambda cfg, where: seen.append(cfg))
+    run(["train", "recipe=fsdd_wavenet", "data.root=recordings"])
+    (cfg,) = seen
+    assert cfg.data.root == cfg.data.source.root == str(tmp_path / "recordings")

@@ -16,7 +16,7 @@ CHANGEABLE = (
     *("trainer.max_steps", "trainer.max_core_seconds", "trainer.devices", "trainer.strategy"),
     *("trainer.device", "trainer.num_threads", "trainer.patience", "trainer.keep_checkpoints"),
     *("trainer.val_every_steps", "trainer.sample_every_steps", "trainer.checkpoint_every_steps"),
-    *("trainer.log_every_steps", "data.num_workers", "data.source.root"),
+    *("trainer.log_every_steps", "data.num_workers", "data.root", "data.source.root"),
 )
 
 
@@ -39,6 +39,9 @@ def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
             "hydra.run.dir": f"'{Path(resume).resolve()}'",
             "hydra.output_subdir": "null",
         }
+        # The parts come from the folder, not from Hydra, which would refuse keys of theirs.
+        words_of_parts = ("model.", "data.", "task.", "optimizer.", "scheduler.")
+        overrides = [f"++{word}" if word.startswith(words_of_parts) else word for word in overrides]
         return overrides + [f"{key}={value}" for key, value in extra.items() if key not in words]
     if not words.keys() & {"recipe", "name"}:
         overrides = [*overrides, "name=unnamed"]
@@ -92,6 +95,12 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         if source is not None:
             cfg.data.source = source
 
+    # The run may be evaluated or continued from another folder than this one.
+    for key in ("data.root", "data.source.root"):
+        root = OmegaConf.select(cfg, key, default=None)
+        if isinstance(root, str) and root:
+            OmegaConf.update(cfg, key, str(Path(root).expanduser().absolute()))
+
     from wavestack.training import train
 
     return train(cfg, run_dir)
@@ -131,6 +140,11 @@ def resumed_config(folder: Path, overrides: list[str]) -> DictConfig:
             )
         if key in CHANGEABLE:
             cfg.merge_with(given)
+            if key == "data.root" and OmegaConf.select(saved, "data.source.root") is not None:
+                cfg.data.source.root = cfg.data.root
+    # A schedule that ends with the run goes on to the new end; else its rate would stay at zero.
+    if OmegaConf.select(saved, "scheduler.max_steps", default=None) == saved.trainer.max_steps:
+        cfg.scheduler.max_steps = cfg.trainer.max_steps
     cfg.resume = str(folder)
     return cfg
 
