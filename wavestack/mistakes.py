@@ -30,7 +30,10 @@ from wavestack.safety.arguments import nearest
 _Kind = TypeVar("_Kind", bound=BaseException)
 
 # Paths that are not there or not ours are the user's affair, not a bug.
-_PLACES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS)
+_PLACES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS),
+    *(errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+)
 
 
 def plain_lines(error: BaseException, running: bool = False) -> str | None:

@@ -147,6 +147,7 @@ def test_full_error_shows_the_traceback_of_a_mistake(monkeypatch) -> None:
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (FileNotFoundError(2, "No such file or directory", "x.wav"), 2, "wavestack: x.wav: No"),
         (OSError(28, "No space left on device", "x.wav"), 2, "wavestack: x.wav: No space"),
+        (FileExistsError(17, "File exists", "x.wav"), 2, "wavestack: x.wav: File exists"),
     ],
 )
 def test_errors_of_a_command_have_their_status(

@@ -83,6 +83,8 @@ def test_generate_speaks_the_frames_of_a_file(vocoder_folder: Path) -> None:
         ("mel_from=nowhere.wav", r"mel_from=nowhere\.wav: this model does not listen"),
         ("out=x.mp3", r"out=x\.mp3: must end in"),
         ("batch_size=0", r"batch_size must be >= 1"),
+        ("seconds=0", r"seconds must be > 0"),
+        ("seconds=inf", r"seconds must be > 0 and finite, got inf"),
     ],
 )
 def test_generate_names_what_is_wrong(run_folder: Path, word: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -20,8 +21,8 @@ def check(cfg: DictConfig) -> None:
     Raises:
         UserError: naming the key.
     """
-    if cfg.seconds is not None and not cfg.seconds > 0:
-        raise UserError(f"seconds must be > 0, got {cfg.seconds:g}")
+    if cfg.seconds is not None and not 0 < cfg.seconds < math.inf:
+        raise UserError(f"seconds must be > 0 and finite, got {cfg.seconds:g}")
     if cfg.batch_size < 1:
         raise UserError(f"batch_size must be >= 1, got {cfg.batch_size}")
     if Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg"):
