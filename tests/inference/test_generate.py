@@ -196,8 +196,16 @@ def test_an_engine_that_cannot_run_a_model_says_why():
         ({"primer": torch.zeros(2, 5)}, "primer must have 2 dimensions and 1 rows or one"),
         ({"labels": torch.zeros(1, 1).long()}, "labels must be None"),
         ({"seed": -1}, "seed must be"),
+        ({"primer": torch.tensor([0.0, float("nan")])}, "primer must be finite"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         generate(WaveNet(**SMALL), **{"num_samples": 3, **arguments})
+
+
+@pytest.mark.parametrize("labels", [[[1, 3]], [[-1, 0]], [[0]]])
+def test_labels_out_of_range_are_named(labels):
+    model = WaveNet(**SMALL, num_labels=(2, 3))
+    with pytest.raises(ValueError, match="labels must"):
+        generate(model, 3, labels=torch.tensor(labels))

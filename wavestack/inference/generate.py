@@ -76,7 +76,9 @@ def generate(
         labels = draw_labels(model, batch_size, seed)
         logger.warning("labels not given: drawn from seed %d: %s", seed, labels.tolist())
     if labels is not None:
-        labels = _rows("labels", labels, 2, batch_size).to(parameter.device)
+        labels = _rows("labels", labels, 2, batch_size)
+        _check_labels(model, labels)
+        labels = labels.to(parameter.device)
     if features is not None:
         features = _rows("features", features, 3, batch_size).to(parameter)
 
@@ -118,12 +120,25 @@ def draw_labels(model: Any, batch_size: int, seed: int) -> Tensor:
     return torch.from_numpy((numbers * np.array(model.num_labels)).astype(np.int64))
 
 
+def _check_labels(model: Any, labels: Tensor) -> None:
+    """An index beyond an embedding is a cryptic error on a CPU and a lost context on a GPU."""
+    sizes = tuple(getattr(model, "num_labels", None) or ())
+    if not sizes:  # the model itself says that it takes none
+        return
+    if labels.shape[1] != len(sizes):
+        raise ValueError(f"labels must have {len(sizes)} columns, got {labels.shape[1]}")
+    if ((labels < 0) | (labels >= torch.tensor(sizes, device=labels.device))).any():
+        raise ValueError(f"labels must be >= 0 and < {list(sizes)}, got {labels.tolist()}")
+
+
 def _past_inputs(model: Any, primer: Tensor | None, batch_size: int, device: Any) -> Tensor:
     """Silence, then the primer, as network input: (B, P + 1) or (B, 1, P + 1)."""
     if primer is None:
         primer = torch.zeros(batch_size, 0)
     primer = primer[None] if primer.dim() == 1 else primer
     primer = _rows("primer", primer, 2, batch_size).to(device)
+    if not primer.isfinite().all():
+        raise ValueError("primer must be finite, got NaN or infinity")
     # A dummy last sample: shift drops it and puts silence first.
     padded = torch.nn.functional.pad(primer.float(), (0, 1))
     return model.shift(model.distribution.encode(padded))
