@@ -115,6 +115,17 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_
         assert all(torch.isfinite(value).all() for value in weights.values())
 
 
+def test_weights_that_overflow_are_never_saved(tmp_path, tiny_config):
+    # One update beyond the largest float, from a loss and gradients that were finite.
+    cfg = tiny_config(max_steps=3, checkpoint_every_steps=1, val_every_steps=None)
+    cfg.scheduler = None
+    cfg.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True}
+    cfg.optimizer.update(lr=1e30, weight_decay=1e30)
+    with pytest.raises(UserError, match="the loss was not finite by step 1; no checkpoint"):
+        train(cfg, tmp_path)
+    assert not list(tmp_path.glob("checkpoints/*.ckpt"))
+
+
 def test_patience_stops_and_exports_the_best(tmp_path, tiny_config, capsys):
     # Without learning, no validation improves on the first.
     cfg = tiny_config(max_steps=50, val_every_steps=2, patience=2, optimizer__lr=0.0)
@@ -244,3 +255,8 @@ def test_an_interrupt_says_how_to_continue(tmp_path, tiny_config, capsys, monkey
     assert f"continue with resume={tmp_path}" in out
     monkeypatch.undo()
     assert train(tiny_config(resume=tmp_path), tmp_path)["steps"] == 6
+
+
+def test_a_sample_without_end_is_refused(tmp_path, tiny_config):
+    with pytest.raises(UserError, match=r"trainer\.sample_seconds must be finite, got inf"):
+        train(tiny_config(sample_seconds=float("inf")), tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from wavestack.errors import UserError
@@ -36,6 +37,8 @@ def check_settings(settings: Any) -> None:
     for key in _POSITIVE:
         if settings[key] is not None and not settings[key] > 0:
             raise UserError(f"trainer.{key} must be > 0, got {settings[key]}")
+    if not settings.sample_seconds < math.inf:
+        raise UserError(f"trainer.sample_seconds must be finite, got {settings.sample_seconds}")
     if settings.sample_count < 0:
         raise UserError(f"trainer.sample_count must be >= 0, got {settings.sample_count}")
     if settings.ema_decay is not None and not 0 <= settings.ema_decay < 1:

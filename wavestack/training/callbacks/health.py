@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import torch
 
 from wavestack.training.run import TrainingRun, sum_over_ranks
+from wavestack.training.weights import local
 
 
 class StepAndHealth(pl.Callback):
@@ -44,6 +45,10 @@ class StepAndHealth(pl.Callback):
         if norm is not None and run.settings.precision != "fp16":
             # Under fp16 infinite gradients are ordinary: the scaler skips such steps.
             bad = bad | ~torch.isfinite(norm.to(bad.device))
+        if self._due("val_every_steps", "checkpoint_every_steps"):
+            # The last update may have overflowed though its loss and gradients were finite.
+            finite = [local(p.detach()).isfinite().all() for p in run.task.model.parameters()]
+            bad = bad | ~torch.stack(finite).all()
         self._bad = bad if self._bad is None else self._bad | bad
         if self._look_now(trainer) and float(sum_over_ranks(self._bad.float(), trainer)) > 0:
             run.stop_reason = "nonfinite"
@@ -53,13 +58,12 @@ class StepAndHealth(pl.Callback):
             run.average.update(run.step)
 
     def _look_now(self, trainer: pl.Trainer) -> bool:
-        settings = self.run.settings
-        return (trainer.strategy.root_device.type == "cpu" and trainer.world_size == 1) or any(
-            self.run.due(every)
-            for every in (
-                settings.log_every_steps,
-                settings.val_every_steps,
-                settings.sample_every_steps,
-                settings.checkpoint_every_steps,
+        return (trainer.strategy.root_device.type == "cpu" and trainer.world_size == 1) or (
+            self._due(
+                *("log_every_steps", "val_every_steps", "sample_every_steps"),
+                "checkpoint_every_steps",
             )
         )
+
+    def _due(self, *keys: str) -> bool:
+        return any(self.run.due(self.run.settings[key]) for key in keys)
