@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import wavestack
 from wavestack.errors import UserError
@@ -260,3 +261,19 @@ def test_an_interrupt_says_how_to_continue(tmp_path, tiny_config, capsys, monkey
 def test_a_sample_without_end_is_refused(tmp_path, tiny_config):
     with pytest.raises(UserError, match=r"trainer\.sample_seconds must be finite, got inf"):
         train(tiny_config(sample_seconds=float("inf")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer__lr": -1.0}, "optimizer: Invalid learning rate"),
+        ({"scheduler__rise_fraction": 2.0}, "scheduler: rise_fraction must be in"),
+        ({"seed": -1}, "seed must be >= 0, got -1"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_named(tmp_path, tiny_config, change, message):
+    cfg = tiny_config()
+    for key, value in change.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
+    with pytest.raises(UserError, match=message):
+        train(cfg, tmp_path)

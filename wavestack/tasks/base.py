@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from wavestack.errors import UserError
+
 Batch = dict[str, Any]
 
 
@@ -90,11 +92,21 @@ class Task(pl.LightningModule, ABC):
         }
 
     def configure_optimizers(self) -> Any:
-        """The optimizer and its schedule by steps."""
-        optimizer = self.make_optimizer(self.model.parameters())
+        """The optimizer and its schedule by steps.
+
+        Raises:
+            UserError: when one of them refuses its numbers.
+        """
+        try:
+            optimizer = self.make_optimizer(self.model.parameters())
+        except ValueError as error:
+            raise UserError(f"optimizer: {error}") from error
         if self.make_scheduler is None:
             return optimizer
-        schedule = {"scheduler": self.make_scheduler(optimizer), "interval": "step"}
+        try:
+            schedule = {"scheduler": self.make_scheduler(optimizer), "interval": "step"}
+        except ValueError as error:
+            raise UserError(f"scheduler: {error}") from error
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def configure_gradient_clipping(

@@ -53,6 +53,8 @@ def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
             loss was not finite.
     """
     check_settings(cfg.trainer)
+    if cfg.seed < 0:
+        raise UserError(f"seed must be >= 0, got {cfg.seed}")
     folder = RunFolder(cfg.get("resume") or run_dir, cfg.trainer.keep_checkpoints)
     if ranks.global_rank() == 0:
         _check_folder(folder, resume=cfg.get("resume") is not None)
