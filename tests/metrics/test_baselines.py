@@ -25,6 +25,16 @@ def test_other_numbers_of_codes_work(channels: int) -> None:
     assert all(0 < bits < np.log2(channels) + 0.5 for bits in figures.values())
 
 
+def test_sixteen_bit_levels_of_noise_cost_its_entropy() -> None:
+    """White noise has nothing to predict: σ√(2πe) levels, 13.73 bits at σ = 0.1."""
+    draw = np.random.default_rng(0).normal(0, 0.1, (6, 4000)).astype(np.float32)
+    train, test = ([Recording(str(i), x) for i, x in enumerate(p)] for p in (draw[:4], draw[4:]))
+    figures = audio_baselines(train, test, None)
+    assert list(figures) == ["zero-order entropy", "RLS-16"]
+    entropy = np.log2(0.1 * 32768 * np.sqrt(2 * np.pi * np.e))
+    assert entropy < figures["RLS-16"] < entropy + 0.25
+
+
 def test_an_empty_split_is_refused() -> None:
     recording = Recording("noise", np.zeros(100, np.float32))
     with pytest.raises(ValueError, match="train must hold at least one recording"):

@@ -7,9 +7,8 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from wavestack.signal import mu_law_decode, mu_law_edges
+from wavestack.metrics.levels import from_levels, level_edges, num_levels
 
 _INITIAL_COVARIANCE = 1e3  # of the weights; large: the first samples decide
 _INITIAL_ERROR = 0.02  # the running errors before the first sample, as a share of full scale
@@ -52,7 +51,7 @@ class Predicted(NamedTuple):
 def linear_prediction_bits(
     calibration: Sequence[np.ndarray],
     test: Sequence[np.ndarray],
-    quantization_channels: int = 256,
+    quantization_channels: int | None = 256,
     *,
     order: int = 16,
     forgetting: float = 0.998,
@@ -66,9 +65,9 @@ def linear_prediction_bits(
     sequences.
 
     Args:
-        calibration: a few mu-law code sequences (T,) of the training split.
-        test: mu-law code sequences to be coded.
-        quantization_channels: number of mu-law codes.
+        calibration: a few code sequences (T,) of the training split.
+        test: code sequences to be coded.
+        quantization_channels: number of mu-law codes; None: the codes are 16-bit levels.
         order: samples that the prediction uses.
         forgetting: weight of a squared error relative to the one after it, in (0, 1].
 
@@ -94,7 +93,7 @@ def linear_prediction_bits(
     return float(total / sum(map(len, test)))
 
 
-def fit_scale(predicted: Sequence[Predicted], quantization_channels: int = 256) -> Scale:
+def fit_scale(predicted: Sequence[Predicted], quantization_channels: int | None = 256) -> Scale:
     """The scale constants, of a small grid, that code the sequences shortest."""
     grid = product(
         (0.4, 0.7, 1.0), (0.4, 0.55, 0.7, 0.9, 1.1), (1e-5, 1e-4, 3e-4), ("logistic", "laplace")
@@ -107,23 +106,23 @@ def fit_scale(predicted: Sequence[Predicted], quantization_channels: int = 256) 
 
 
 def code_lengths(
-    predicted: Predicted, scale: Scale, quantization_channels: int = 256
+    predicted: Predicted, scale: Scale, quantization_channels: int | None = 256
 ) -> np.ndarray:
     """Bits of each sample's code under its predicted distribution: (T,)."""
-    edges = mu_law_edges(quantization_channels).numpy()
+    edges = level_edges(quantization_channels)
     codes, prediction, errors = predicted
     fast, slow = np.log(errors + 1e-9).T
     width = scale.factor * np.exp(scale.mix * fast + (1 - scale.mix) * slow) + scale.floor
     cdf = _laplace_cdf if scale.shape == "laplace" else _logistic_cdf
     below = cdf((edges[codes] - prediction) / width)
     above = cdf((edges[codes + 1] - prediction) / width)
-    share = _UNIFORM_SHARE / quantization_channels
+    share = _UNIFORM_SHARE / num_levels(quantization_channels)
     return -np.log2((1 - _UNIFORM_SHARE) * np.maximum(above - below, 0) + share)
 
 
 def predict(
     sequences: Sequence[np.ndarray],
-    quantization_channels: int = 256,
+    quantization_channels: int | None = 256,
     *,
     order: int = 16,
     forgetting: float = 0.998,
@@ -148,8 +147,7 @@ def predict(
     running = np.searchsorted(-lengths, -np.arange(T), side="left")
     x = np.zeros((T, len(pieces)))
     for column, i in enumerate(longest_first):
-        samples = mu_law_decode(torch.from_numpy(pieces[i]), quantization_channels)
-        x[: len(samples), column] = samples.numpy()
+        x[: len(pieces[i]), column] = from_levels(pieces[i], quantization_channels)
 
     prediction, errors = _rls(x, running, order, forgetting)
     column_of = {i: column for column, i in enumerate(longest_first)}
