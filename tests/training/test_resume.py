@@ -119,3 +119,11 @@ def test_a_used_folder_is_not_overwritten(tmp_path, tiny_config):
     train(tiny_config(max_steps=1), tmp_path)
     with pytest.raises(UserError, match=r"already holds a training; continue it with resume="):
         train(tiny_config(max_steps=1), tmp_path)
+
+
+def test_fewer_steps_than_were_done_are_refused(tmp_path, tiny_config):
+    train(tiny_config(**{**RUN, "max_steps": 3}), tmp_path)
+    before = (tmp_path / "config.yaml").read_text()
+    with pytest.raises(UserError, match=r"trainer\.max_steps=2: .* has already done 3 steps"):
+        train(tiny_config(**{**RUN, "max_steps": 2}, resume=tmp_path), tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == before

@@ -57,7 +57,7 @@ def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
         raise UserError(f"seed must be >= 0, got {cfg.seed}")
     folder = RunFolder(cfg.get("resume") or run_dir, cfg.trainer.keep_checkpoints)
     if ranks.global_rank() == 0:
-        _check_folder(folder, resume=cfg.get("resume") is not None)
+        _check_folder(folder, cfg.trainer.max_steps, resume=cfg.get("resume") is not None)
         folder.prepare(cfg)
     with quiet_lightning(), contextlib.ExitStack() as stack:
         pids: list[int] = []
@@ -182,8 +182,13 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     )
 
 
-def _check_folder(folder: RunFolder, resume: bool) -> None:
-    if not resume and folder.checkpoints.steps():
+def _check_folder(folder: RunFolder, max_steps: int, resume: bool) -> None:
+    done = folder.checkpoints.steps()
+    if resume and done and max_steps < done[-1]:
+        raise UserError(
+            f"trainer.max_steps={max_steps}: {folder.path} has already done {done[-1]} steps"
+        )
+    if not resume and done:
         raise UserError(
             f"{folder.path} already holds a training; continue it with resume={folder.path} "
             "or name another folder (hydra.run.dir=DIR)"
@@ -202,6 +207,8 @@ def _say_start(console: Any, run: TrainingRun, device: torch.device, resumed: bo
         highlight=False,
         soft_wrap=True,
     )
+    if run.settings.compile:
+        console.print("the first steps compile the model, which can take minutes", highlight=False)
     if resumed:
         found = f"at step {run.step:,}" if run.step else "from the start: it has no checkpoint yet"
         console.print(f"continuing {found}", highlight=False)
