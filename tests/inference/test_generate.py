@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
+from tests.inference.helpers import SMALL, VARIANTS, build
 from wavestack.inference import draw_labels, generate
 from wavestack.inference.engines import choose_engine
 from wavestack.inference.engines.draws import prepare_draws
 from wavestack.inference.engines.eager import EagerEngine
 from wavestack.models import WaveNet
 
-SMALL: dict[str, Any] = {
-    "residual_channels": 6,
-    "dilation_channels": 5,
-    "skip_channels": 7,
-    "end_channels": 4,
-    "num_layers": 3,
-    "num_stacks": 2,
-}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "levels": {"quantization_channels": 512, "input_kernel_size": 3},
-    "logistic": {"output": "logistic_mixture", "num_mixtures": 3, "input_kernel_size": 2},
-    "gaussian": {"output": "gaussian", "weight_norm": True},
-    "labels": {"num_labels": (3, 10), "label_channels": 4},
-    "features": {"condition_channels": 5, "hop_length": 8},
-    "both": {
-        "num_labels": (3,),
-        "condition_channels": 5,
-        "hop_length": 4,
-        "bottleneck_channels": 3,
-        "weight_norm": True,
-    },
-    "lists": {"dilations": (1, 3, 7), "kernel_sizes": (1, 4, 2)},
-    "pointwise": {"kernel_size": 1},
-}
 P, T, B = 11, 60, 3
-
-
-def build(name: str, length: int = T) -> tuple[WaveNet, dict[str, torch.Tensor]]:
-    """A model with offsets that matter, and conditions for a batch."""
-    model = WaveNet(**SMALL, **VARIANTS[name]).eval()
-    with torch.no_grad():
-        for parameter_name, parameter in model.named_parameters():
-            if parameter_name.endswith("bias"):
-                parameter.add_(0.3 * torch.randn_like(parameter))
-    conditions = {}
-    if model.num_labels:
-        columns = [torch.randint(0, n, (B,)) for n in model.num_labels]
-        conditions["labels"] = torch.stack(columns, dim=1)
-    if model.condition_channels:
-        frames = -(-length // model.hop_length)
-        conditions["features"] = torch.randn(B, model.condition_channels, frames)
-    return model, conditions
 
 
 def eager_logits(model: WaveNet, x: torch.Tensor, conditions: dict[str, torch.Tensor]):
@@ -78,7 +35,7 @@ def eager_logits(model: WaveNet, x: torch.Tensor, conditions: dict[str, torch.Te
 @pytest.mark.parametrize("name", list(VARIANTS))
 @pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 def test_eager_engine_computes_the_offline_network(name, dtype, atol):
-    model, conditions = build(name)
+    model, conditions = build(name, T, B)
     model.to(dtype)
     conditions = {k: v.to(dtype) if v.is_floating_point() else v for k, v in conditions.items()}
     x = model.distribution.encode((torch.rand(B, T) * 2 - 1).to(dtype))
@@ -90,7 +47,7 @@ def test_eager_engine_computes_the_offline_network(name, dtype, atol):
 @pytest.mark.parametrize("name", list(VARIANTS))
 def test_feeding_the_result_back_draws_the_same_samples(name):
     """Teacher forcing over the generated samples gives the parameters they were drawn from."""
-    model, conditions = build(name)
+    model, conditions = build(name, T, B)
     waveform = generate(model, T, batch_size=B, seed=3, **conditions)
     assert waveform.shape == (B, T)
     assert waveform.dtype == torch.float32
@@ -106,7 +63,7 @@ def test_feeding_the_result_back_draws_the_same_samples(name):
 @pytest.mark.parametrize("name", list(VARIANTS))
 @pytest.mark.parametrize("primer_length", [0, P])
 def test_engines_agree(name, primer_length):
-    model, conditions = build(name, T + P)
+    model, conditions = build(name, T + P, B)
     primer = torch.rand(B, primer_length) * 2 - 1
     arguments = {"batch_size": B, "seed": 8, "primer": primer, "temperature": 0.8, **conditions}
     eager = generate(model, T, engine="eager", **arguments)
@@ -115,7 +72,7 @@ def test_engines_agree(name, primer_length):
 
 
 def test_a_row_does_not_depend_on_the_batch_size():
-    model, _ = build("plain")
+    model, _ = build("plain", T, B)
     four = generate(model, T, batch_size=4, seed=5)
     torch.testing.assert_close(generate(model, T, seed=5), four[:1], atol=0, rtol=0)
     torch.testing.assert_close(generate(model, T, batch_size=2, seed=5), four[:2], atol=0, rtol=0)
@@ -124,14 +81,14 @@ def test_a_row_does_not_depend_on_the_batch_size():
 
 
 def test_length_does_not_change_the_beginning():
-    model, _ = build("plain")
+    model, _ = build("plain", T, B)
     long = generate(model, 1100, seed=5)
     torch.testing.assert_close(generate(model, 700, seed=5), long[:, :700], atol=0, rtol=0)
 
 
 def test_a_primer_is_continued():
     """Its own beginning as primer: the distribution goes on as if nothing had stopped."""
-    model, conditions = build("features", T)
+    model, conditions = build("features", T, B)
     whole = generate(model, T, batch_size=B, temperature=0.0, **conditions)
     rest = generate(
         model, T - 20, batch_size=B, temperature=0.0, primer=whole[:, :20], **conditions
@@ -142,13 +99,13 @@ def test_a_primer_is_continued():
 
 
 def test_temperature_zero_is_the_mode():
-    model, _ = build("plain")
+    model, _ = build("plain", T, B)
     a, b = (generate(model, T, temperature=0.0, seed=seed) for seed in (1, 2))
     torch.testing.assert_close(a, b, atol=0, rtol=0)
 
 
 def test_labels_are_drawn_from_the_seed_and_said(caplog):
-    model, _ = build("labels")
+    model, _ = build("labels", T, B)
     drawn = draw_labels(model, B, seed=4)
     assert drawn.shape == (B, 2)
     assert (drawn >= 0).all()
@@ -161,7 +118,7 @@ def test_labels_are_drawn_from_the_seed_and_said(caplog):
 
 
 def test_progress_and_training_mode():
-    model, _ = build("plain")
+    model, _ = build("plain", T, B)
     model.train()
     seen = []
     generate(model, 600, progress=lambda done, total: seen.append((done, total)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from wavestack.layers import State
 
 # In order of preference for "auto": name -> where the class is. Imported when it is its turn.
 ENGINES = {
+    "graph": "wavestack.inference.engines.graph:GraphEngine",
     "eager": "wavestack.inference.engines.eager:EagerEngine",
     "stream": "wavestack.inference.engines.stream:StreamEngine",
 }
@@ -48,8 +50,15 @@ class Engine(Protocol):
         ...
 
 
-def choose_engine(model: nn.Module, engine: str = "auto") -> tuple[str, type[Engine]]:
+def choose_engine(
+    model: nn.Module, engine: str = "auto", engines: Mapping[str, str] = ENGINES
+) -> tuple[str, type[Any]]:
     """The named engine, or the first of the list that can run the model.
+
+    Args:
+        model: in eval mode.
+        engine: "auto" or a name in engines.
+        engines: in order of preference: name -> "module:class". Those of generation by default.
 
     Returns:
         its name and its class.
@@ -63,12 +72,12 @@ def choose_engine(model: nn.Module, engine: str = "auto") -> tuple[str, type[Eng
         >>> choose_engine(WaveNet(4, 4, 4, 4, num_layers=1).eval())[0]
         'eager'
     """
-    if engine != "auto" and engine not in ENGINES:
-        raise ValueError(f"engine must be auto or one of {tuple(ENGINES)}, got {engine!r}")
+    if engine != "auto" and engine not in engines:
+        raise ValueError(f"engine must be auto or one of {tuple(engines)}, got {engine!r}")
     reasons = []
-    for name in ENGINES if engine == "auto" else (engine,):
-        module, _, attribute = ENGINES[name].partition(":")
-        found: type[Engine] = getattr(importlib.import_module(module), attribute)
+    for name in engines if engine == "auto" else (engine,):
+        module, _, attribute = engines[name].partition(":")
+        found = getattr(importlib.import_module(module), attribute)
         reason = found.why_not(model)
         if reason is None:
             return name, found

@@ -134,6 +134,7 @@ class Rings:
         self.lengths = torch.tensor([max(1, length) for length in lengths], device=device)
         self.dilations = torch.tensor(plan.dilations, device=device)
         self.kernel_sizes = torch.tensor(plan.kernel_sizes, device=device)
+        self.taps = torch.arange(1, len(plan.old_taps) + 1, device=device)[:, None]
 
     def positions(self, first_step: int, num_steps: int) -> tuple[Tensor, Tensor]:
         """Where each step reads and writes.
@@ -141,12 +142,15 @@ class Rings:
         Shape:
             -> reads (num_steps, old taps, L), 1 dilation back first; writes (num_steps, L)
         """
-        t = torch.arange(first_step, first_step + num_steps, device=self.data.device)
-        writes = self.starts + t[:, None] % self.lengths
-        taps = torch.arange(1, len(self.plan.old_taps) + 1, device=self.data.device)[:, None]
-        past = t[:, None, None] - taps * self.dilations
+        steps = torch.arange(first_step, first_step + num_steps, device=self.data.device)
+        return self.positions_at(steps)
+
+    def positions_at(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for steps that lie on the device: (n,) int64."""
+        writes = self.starts + steps[:, None] % self.lengths
+        past = steps[:, None, None] - self.taps * self.dilations
         reads = self.starts + past % self.lengths
-        return reads.masked_fill(taps >= self.kernel_sizes, 0), writes
+        return reads.masked_fill(self.taps >= self.kernel_sizes, 0), writes
 
 
 def _offset(conv: torch.nn.Conv1d) -> Tensor:
