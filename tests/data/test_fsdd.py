@@ -74,6 +74,40 @@ def test_the_split_is_the_official_one_and_labels_are_speaker_and_digit(imitatio
     assert len(FSDD(imitation, val_takes=()).split("train")) == 2700
 
 
+@pytest.mark.usefixtures("published")
+def test_a_speaker_held_out_is_the_test_split_and_nowhere_else(imitation: Path) -> None:
+    source = FSDD(imitation, holdout="theo", val_speaker="lucas")
+    names = {split: [r.name for r in source.split(split)] for split in ("train", "val", "test")}
+    assert names["test"] == sorted(name for name in NAMES if "_theo_" in name)
+    assert {name.split("_")[1] for name in names["val"]} == {"lucas"}
+    assert {name.split("_")[1] for name in names["train"]} == set(fsdd.SPEAKERS) - {"theo", "lucas"}
+    # The official test takes of the other speakers stay unseen.
+    takes = {int(name.split("_")[2]) for name in names["train"] + names["val"]}
+    assert takes == set(range(5, 50))
+
+    by_take = FSDD(imitation, holdout="theo", val_takes=[5, 6]).split("val")
+    assert {r.name.split("_")[2] for r in by_take} == {"5", "6"}
+    assert len(by_take) == 5 * 10 * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"holdout": "bob"}, "holdout must be one of george, .*, got 'bob'"),
+        ({"val_speaker": "7"}, "val_speaker must be one of george, .*, got '7'"),
+        (
+            {"holdout": "theo", "val_speaker": "theo"},
+            "val_speaker must not be the holdout, got 'theo'",
+        ),
+    ],
+)
+def test_unknown_speakers_are_refused(
+    imitation: Path, settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        FSDD(imitation, **settings)
+
+
 def test_flac_in_train_and_test_folders_is_the_same_data(imitation: Path, tmp_path: Path) -> None:
     for folder, take in (("test", 0), ("train", 5)):
         (tmp_path / folder).mkdir()

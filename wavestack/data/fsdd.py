@@ -31,10 +31,12 @@ _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.(?:wav|flac)")
 
 
 class FSDD:
-    """The Free Spoken Digit Dataset in its official split, labelled with speaker and digit.
+    """The Free Spoken Digit Dataset, labelled with speaker and digit.
 
-    Every speaker says every digit 50 times. Takes 0-4 are the test split, takes 5-49 the training
-    split, of which some serve for validation. Two layouts are read: the project's own folder
+    Every speaker says every digit 50 times. In the official split takes 0-4 are the test split and
+    takes 5-49 the training split, of which some serve for validation. With a speaker held out, all
+    takes of that speaker are the test split and the other speakers' official training takes the
+    training split. Two layouts are read: the project's own folder
     ``recordings/``, and ``train/`` with ``test/``; in both the files are named
     ``{digit}_{speaker}_{take}.wav`` or ``.flac``.
 
@@ -46,6 +48,9 @@ class FSDD:
         verify: compare the samples of every take with the published ones, whatever the file format.
         on_bad: what to do with a bad file: "error", or "skip" and count it in `report`; the take of
             a skipped file is not verified.
+        holdout: the speaker whose 500 recordings are the test split; None: the official split.
+        val_speaker: a training speaker whose training takes are the validation split instead of
+            `val_takes`; None: `val_takes` of all training speakers.
 
     Attributes:
         label_names: the six speakers and the ten digits, in this order.
@@ -53,7 +58,8 @@ class FSDD:
 
     Raises:
         UserError: when the recordings are missing, incomplete or not the published ones.
-        ValueError: when a validation take is not a training take.
+        ValueError: when a validation take is not a training take, or a speaker is unknown or asked
+            for twice.
 
     References:
         Jackson et al. (2018), "Free Spoken Digit Dataset", https://github.com/Jakobovski/
@@ -70,7 +76,14 @@ class FSDD:
         download: bool = False,
         verify: bool = True,
         on_bad: Literal["error", "skip"] = "error",
+        holdout: str | None = None,
+        val_speaker: str | None = None,
     ) -> None:
+        for name, speaker in (("holdout", holdout), ("val_speaker", val_speaker)):
+            if speaker is not None and speaker not in SPEAKERS:
+                raise ValueError(f"{name} must be one of {', '.join(SPEAKERS)}, got {speaker!r}")
+        if holdout is not None and holdout == val_speaker:
+            raise ValueError(f"val_speaker must not be the holdout, got {val_speaker!r}")
         wrong = [take for take in val_takes if take not in range(5, _NUM_TAKES)]
         if wrong:
             raise ValueError(f"val_takes must lie in 5..{_NUM_TAKES - 1}, got {wrong[0]}")
@@ -92,16 +105,12 @@ class FSDD:
             )
         if verify:
             _check_complete(self.root, paths)
-        train = [t for t in range(_NUM_TAKES) if t not in _TEST_TAKES and t not in val_takes]
-        takes: dict[Split, Sequence[int]] = {
-            "train": train,
-            "val": sorted(set(val_takes)),
-            "test": _TEST_TAKES,
-        }
-        self._splits = {
-            split: [path for path in paths if parse_name(path)[2] in wanted]
-            for split, wanted in takes.items()
-        }
+        self._splits: dict[Split, list[Path]] = {"train": [], "val": [], "test": []}
+        for path in paths:
+            _, speaker, take = parse_name(path)
+            split = _split_of(speaker, take, val_takes, holdout, val_speaker)
+            if split is not None:
+                self._splits[split].append(path)
 
     @property
     def report(self) -> dict[str, Any]:
@@ -147,6 +156,22 @@ def parse_name(path: Path) -> tuple[str, str, int]:
     if not match:
         raise ValueError(f"file name must be {{digit}}_{{speaker}}_{{take}}, got {path.name!r}")
     return match[1], match[2], int(match[3])
+
+
+def _split_of(
+    speaker: str,
+    take: int,
+    val_takes: Sequence[int],
+    holdout: str | None,
+    val_speaker: str | None,
+) -> Split | None:
+    """The split of a recording; None: the official test takes of those not held out."""
+    if holdout is not None and speaker == holdout:
+        return "test"
+    if take in _TEST_TAKES:
+        return "test" if holdout is None else None
+    is_val = take in val_takes if val_speaker is None else speaker == val_speaker
+    return "val" if is_val else "train"
 
 
 def verify_takes(
