@@ -105,6 +105,9 @@ class FSDD:
             )
         if verify:
             _check_complete(self.root, paths)
+        self._paths = paths
+        self._by_speaker = holdout is not None or val_speaker is not None
+        self._sounds: list[tuple[Path, np.ndarray]] | None = None
         self._splits: dict[Split, list[Path]] = {"train": [], "val": [], "test": []}
         for path in paths:
             _, speaker, take = parse_name(path)
@@ -123,16 +126,29 @@ class FSDD:
             UserError: when a file is bad and bad files are errors, or is not the published one.
         """
         check_split(name)
-        sounds = self.reader.read_all(self._splits[name])
-        if self.verify:
-            complete = len(sounds) == len(self._splits[name])
-            verify_takes(sounds, self.root, skip_incomplete=not complete)
+        wanted = set(self._splits[name])
         recordings = []
-        for path, waveform in sounds:
+        for path, waveform in self._read(self._splits[name]):
+            if path not in wanted:
+                continue
             digit, speaker, _ = parse_name(path)
             labels = (SPEAKERS.index(speaker), int(digit))
             recordings.append(Recording(path.stem, self._resampled(waveform), labels))
         return recordings
+
+    def _read(self, paths: Sequence[Path]) -> list[tuple[Path, np.ndarray]]:
+        """The sounds of a split, or of all splits: what is verified are whole takes."""
+        if not self._by_speaker:
+            return self._verified(paths)
+        if self._sounds is None:
+            self._sounds = self._verified(self._paths)
+        return self._sounds
+
+    def _verified(self, paths: Sequence[Path]) -> list[tuple[Path, np.ndarray]]:
+        sounds = self.reader.read_all(paths)
+        if self.verify:
+            verify_takes(sounds, self.root, skip_incomplete=len(sounds) < len(paths))
+        return sounds
 
     def _resampled(self, waveform: np.ndarray) -> np.ndarray:
         if self._output is None:
