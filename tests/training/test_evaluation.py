@@ -30,7 +30,7 @@ def test_figure_is_that_of_each_recording_by_itself(tmp_path, tiny_config, capsy
         nats += torch.nn.functional.cross_entropy(logits, codes, reduction="sum").item()
         samples += codes.numel()
     assert result["samples"] == samples
-    assert result["recordings"] == 5
+    assert (result["items"], result["item_noun"]) == (5, "recordings")
     assert result["value"] == pytest.approx(nats / math.log(2) / samples, abs=1e-6)
 
     assert set(result["baselines"]) == {"zero-order entropy", "first-order Markov", "RLS-16"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,36 +49,41 @@ def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
     if words.get("debug") == "smoke" and not _SWEEP.search(words.get("recipe", "")):
         from wavestack.config import compose_with_hydra
 
-        source = _smoke_source(compose_with_hydra("train", overrides, config_dir))
-        if source is not None:
-            # A config can add and change keys but not exchange an object for one with other
-            # arguments, so this takes Hydra's delete and add.
-            pairs = ",".join(f"{key}:{_word(value)}" for key, value in source.items())
-            overrides = [*overrides, "~data.source", f"+data.source={{{pairs}}}"]
+        cfg = compose_with_hydra("train", overrides, config_dir)
+        for key, value in _stand_in(cfg, words).items():
+            if isinstance(value, dict):
+                # A config can add and change keys but not exchange an object for one with other
+                # arguments, so this takes Hydra's delete and add.
+                there = OmegaConf.select(cfg, f"data.{key}", default=None) is not None
+                overrides = [*overrides, *([f"~data.{key}"] if there else [])]
+            overrides = [*overrides, f"++data.{key}={_word(value)}"]
     return overrides
 
 
 def _word(value: Any) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    """A value as Hydra's command line takes it."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_word(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(_word, value))}]"
+    return "null" if value is None else str(value)
 
 
-def _smoke_source(cfg: DictConfig) -> dict[str, Any] | None:
-    """Synthetic recordings of the form of a config's own data, or None for other kinds of data."""
-    if OmegaConf.select(cfg, "data._target_") != "wavestack.data.AudioData":
-        return None
-    labels = OmegaConf.select(cfg, "model.num_labels", default=None) or []
-    source: dict[str, Any] = {
-        "_target_": "wavestack.data.SyntheticAudio",
-        "sample_rate": cfg.data.source.sample_rate,
-        "num_train": 8,
-        "num_val": 2,
-        "num_test": 2,
-        "min_seconds": 0.2,
-        "max_seconds": 0.3,
-    }
-    if labels and list(labels) != [6]:  # six are its own: a pluck and five vowels
-        source["label_sizes"] = list(labels)
-    return source
+def _stand_in(cfg: DictConfig, words: Iterable[str]) -> dict[str, Any]:
+    """What a smoke test changes in the data of a config, the user's own words left alone."""
+    from wavestack.safety.instantiate import resolve_target
+    from wavestack.safety.trust import trusted_packages
+
+    target = OmegaConf.select(cfg, "data._target_")
+    found = resolve_target(target, "data", trusted_packages()) if target is not None else None
+    make = getattr(found, "stand_in", None)
+    if make is None:
+        return {}
+    given = {word.lstrip("+~") for word in words}
+    # As configs, so that only what is asked for gets resolved.
+    model = OmegaConf.select(cfg, "model", default=None)
+    changes = make(cfg.data, {} if model is None else model).items()
+    return {key: value for key, value in changes if f"data.{key}" not in given}
 
 
 def run(cfg: DictConfig) -> dict[str, Any]:
@@ -91,9 +97,9 @@ def run(cfg: DictConfig) -> dict[str, Any]:
 
     if settings.runtime.choices.get("debug") == "smoke":
         # In a sweep over recipes each job gets its own; otherwise `prepare` did it already.
-        source = _smoke_source(cfg)
-        if source is not None:
-            cfg.data.source = source
+        words = [word.partition("=")[0] for word in settings.overrides.task]
+        for key, value in _stand_in(cfg, () if cfg.resume else words).items():
+            cfg.data[key] = value
 
     # The run may be evaluated or continued from another folder than this one.
     for key in ("data.root", "data.source.root"):

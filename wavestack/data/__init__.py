@@ -1,4 +1,4 @@
-"""Recordings, where they come from, and which of them make up batch k.
+"""Data sets, where they come from, and which of their items make up batch k.
 
 The names below are found on first use, so that importing one part loads nothing else.
 """
@@ -17,6 +17,7 @@ _HOME = {
     "LJSpeech": "ljspeech",
     "Recording": "recording",
     "SyntheticAudio": "synthetic",
+    "TaskData": "base",
     "rank_rows": "batches",
     "whole_recordings": "batches",
 }

@@ -189,7 +189,7 @@ def rank_rows(batch: Batch, rank: int, world: int) -> Batch:
     """
     if not 0 <= rank < world:
         raise ValueError(f"rank must be in [0, {world}), got {rank}")
-    B = len(batch["waveform"])
+    B = len(next(iter(batch.values())))
     if B % world:
         raise ValueError(f"batch_size must be a multiple of the {world} processes, got {B}")
     rows = slice(rank * B // world, (rank + 1) * B // world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ class AutoregressiveAudioTask(Task):
 
     metric = "bits_per_sample"
     unit_scale = 1 / math.log(2)
+    samples = "audio"
 
     @staticmethod
     def count(batch: Batch) -> int:
@@ -46,3 +48,32 @@ class AutoregressiveAudioTask(Task):
         nats = distribution.nll(parameters.float(), waveform)
         # The sum of many samples keeps its digits, however the rows are divided among ranks.
         return nats.masked_fill(~batch["mask"], 0.0).sum(dtype=torch.float64)
+
+    def apart(self, batch: Batch) -> Iterator[Batch]:
+        """Rows with features are cut to their own length and come one by one.
+
+        Padding comes after a recording's end and a causal network never sees it. Features are
+        another matter: a frame may look at the next one, which is padding only where the batch has
+        longer rows.
+        """
+        if "features" not in batch or len(batch["waveform"]) == 1:
+            yield batch
+            return
+        hop_length = batch["waveform"].shape[-1] // batch["features"].shape[-1]
+        for i, mask in enumerate(batch["mask"]):
+            frames = -(-int(mask.nonzero().max() + 1) // hop_length) if mask.any() else 0
+            row = {k: v[i : i + 1] for k, v in batch.items()}
+            row["features"] = row["features"][..., :frames]
+            for key in ("waveform", "mask"):
+                row[key] = row[key][:, : frames * hop_length]
+            if frames:
+                yield row
+
+    def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
+        """Zero-order entropy, first-order Markov and adaptive linear prediction."""
+        from wavestack.metrics import audio_baselines
+
+        # Real-valued outputs have no codes: their figure counts the levels of 16-bit audio.
+        channels = getattr(model.distribution, "quantization_channels", None)
+        bits = audio_baselines(data.recordings("train"), data.recordings(split), channels)
+        return {name: {self.metric: value} for name, value in bits.items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,12 +19,35 @@ from wavestack.errors import UserError
 Batch = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that evaluation reports: the mean of something over the elements that count.
+
+    Attributes:
+        name: as a key of results, with its unit: "bits_per_sample", "accuracy".
+        scale: factor from the mean to the figure.
+        higher_is_better: as of an accuracy.
+    """
+
+    name: str
+    scale: float = 1.0
+    higher_is_better: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name as people write it: "bits/sample"."""
+        return self.name.replace("_per_", "/").replace("_", " ")
+
+
 class Task(pl.LightningModule, ABC):
     """A model with its loss and optimizer; subclasses say what is summed and what counts.
 
     The loss of a step is the sum of losses over the whole global batch divided by the number of
     elements that count in it. Each rank contributes the sum of its own rows divided by the *global*
     number, so the result does not depend on how rows and padding fall on the ranks.
+
+    What evaluation reports may differ from the loss (:attr:`figures`, :meth:`figure_sums`), and
+    each kind of task knows what its figure is to be seen beside (:meth:`baselines`).
 
     Args:
         model: the network.
@@ -33,10 +57,15 @@ class Task(pl.LightningModule, ABC):
         seed: together with the step it seeds dropout.
         sharded: shard the parameters over the ranks (FSDP2) in :meth:`configure_model`.
         compiled: run the model through ``torch.compile``.
+        published: figures of others for the same data and split, by source; evaluation shows them
+            as such beside its own.
 
     Attributes:
-        metric: name of the reported figure; lower is better.
-        unit_scale: factor from the mean loss to that figure.
+        metric: name of the mean loss in its unit, which is logged and validated; lower is better.
+        unit_scale: factor from the mean loss to it.
+        element: what the loss counts, in the plural: "samples", "frames", "clips".
+        samples: kind of samples that show how the training goes: "audio", "text", "piano_roll", or
+            None where there is nothing to make up.
         gradient_norm: norm before clipping of the last step, a tensor on the device.
 
     Raises:
@@ -45,6 +74,8 @@ class Task(pl.LightningModule, ABC):
 
     metric: str = "loss"
     unit_scale: float = 1.0
+    element: str = "samples"
+    samples: str | None = None
 
     def __init__(
         self,
@@ -56,6 +87,7 @@ class Task(pl.LightningModule, ABC):
         seed: int = 0,
         sharded: bool = False,
         compiled: bool = False,
+        published: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         if gradient_clip_norm is not None and gradient_clip_norm <= 0:
@@ -67,6 +99,7 @@ class Task(pl.LightningModule, ABC):
         self.seed = seed
         self.sharded = sharded
         self.compiled = compiled
+        self.published = dict(published or {})
         self.gradient_norm: Tensor | None = None
 
     @staticmethod
@@ -77,6 +110,26 @@ class Task(pl.LightningModule, ABC):
     @abstractmethod
     def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """The sum of the losses of the elements that count, a scalar."""
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What evaluation reports, the most important first; the loss alone by default."""
+        return (Figure(self.metric, self.unit_scale),)
+
+    def figure_sums(self, model: Any, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        """For each of :attr:`figures` its sum over the batch and how many elements it counts."""
+        return {self.metric: (self.loss_sum(model, batch), self.count(batch))}
+
+    def apart(self, batch: Batch) -> Iterable[Batch]:
+        """The batch in parts in which no row's figure depends on its neighbours: as it is.
+
+        To be replaced where padding is not without effect.
+        """
+        yield batch
+
+    def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
+        """Yardsticks on the same split by our own code: name -> {figure's name: value}."""
+        return {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step on this rank's rows; ``batch["count"]`` is the global number of elements."""

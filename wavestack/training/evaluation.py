@@ -1,4 +1,4 @@
-"""The figure of a trained model on held-out recordings, beside what simple coders reach."""
+"""The figures of a trained model on held-out data, beside what simple predictors reach."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 
+from wavestack.errors import UserError
 from wavestack.safety import instantiate
-from wavestack.tasks.base import Task
+from wavestack.tasks.base import Figure, Task
 from wavestack.training.devices import choose_device
+from wavestack.training.figures import written
 from wavestack.training.load import load
-from wavestack.training.mean_loss import loss_totals
+from wavestack.training.mean_loss import figure_means
 from wavestack.training.run_folder import RunFolder, write_json
 
 
@@ -24,21 +27,22 @@ def evaluate(
     device: str | None = None,
     data_root: Path | str | None = None,
 ) -> dict[str, Any]:
-    """Evaluates the exported (averaged) weights of a run on whole recordings.
+    """Evaluates the exported (averaged) weights of a run on a whole split.
 
     Prints a small table, writes ``evaluation.json`` and brings ``report.html`` up to date.
 
     Args:
         run_dir: a run folder.
         split: "train", "val" or "test".
-        baselines: whether to compute the yardsticks: zero-order entropy, first-order Markov and
-            adaptive linear prediction, on the same recordings.
+        baselines: whether to compute the task's yardsticks on the same split.
         device: "auto", "cpu" or "cuda"; the run's own choice by default.
         data_root: where the run's data lie now, when they have moved.
 
     Returns:
-        ``value`` (bits per sample), ``metric``, ``split``, ``samples``, ``recordings``,
-        ``baselines`` (name -> bits per sample), ``step`` and the like.
+        ``value`` and ``metric`` of the task's first figure, ``figures`` (all of them by name),
+        ``split``, ``items`` and ``samples`` (how many it counted) with their nouns,
+        ``baselines`` (name -> value of the first figure), ``baseline_figures`` (name -> all
+        figures) and ``published`` (what others report).
 
     Raises:
         UserError: when the folder is no run, or its weights or data cannot be read.
@@ -56,44 +60,76 @@ def evaluate(
     place = choose_device(settings)
     model = load(folder.path).to(place)
     if data_root is not None:
-        cfg.data.root = cfg.data.source.root = str(data_root)
+        _set_data_root(cfg, str(data_root))
     data = instantiate(cfg.data, key="data")
     task: Task = instantiate(cfg.task, model, key="task", optimizer=torch.optim.SGD)
-    loss_sum, count = loss_totals(task, model, data.eval_batches(split), place).tolist()
+    values, counts = figure_means(task, model, data.eval_batches(split), place)
 
+    first = task.figures[0]
+    yardsticks = task.baselines(model, data, split) if baselines else {}
     result: dict[str, Any] = {
-        "metric": task.metric.replace("_per_", "/").replace("_", " "),
-        "value": loss_sum / count * task.unit_scale,
-        "lower_is_better": True,
+        "metric": first.title,
+        "value": values[first.name],
+        "lower_is_better": not first.higher_is_better,
+        "figures": {figure.title: values[figure.name] for figure in task.figures},
         "split": split,
-        "recordings": len(data.recordings(split)),
-        "samples": int(count),
-        "baselines": {},
+        "items": data.num_items(split),
+        "item_noun": data.item_noun,
+        "samples": counts[first.name],
+        "element": task.element,
+        "baselines": {
+            name: figures[first.name]
+            for name, figures in yardsticks.items()
+            if first.name in figures
+        },
+        "baseline_figures": {
+            name: _titled(task.figures, figures) for name, figures in yardsticks.items()
+        },
+        "published": task.published,
     }
-    if baselines:
-        from wavestack.metrics import audio_baselines
-
-        # Real-valued outputs have no codes: their figure counts the levels of 16-bit audio.
-        channels = getattr(model.distribution, "quantization_channels", None)
-        result["baselines"] = audio_baselines(
-            data.recordings("train"), data.recordings(split), channels
-        )
     write_json(folder.evaluation, result)
     write_report(folder.path)
     _print_table(result)
     return result
 
 
+def _set_data_root(cfg: DictConfig, root: str) -> None:
+    """Puts the place where the data lie now into the keys that name it."""
+    keys = [
+        key
+        for key in ("data.root", "data.source.root")
+        if OmegaConf.select(cfg, key, default="no such key") != "no such key"
+    ]
+    if not keys:
+        raise UserError(f"data.root={root}: the data of this run lie in no folder")
+    for key in keys:
+        OmegaConf.update(cfg, key, root)
+
+
+def _titled(known: tuple[Figure, ...], figures: dict[str, float]) -> dict[str, float]:
+    return {figure.title: figures[figure.name] for figure in known if figure.name in figures}
+
+
 def _print_table(result: dict[str, Any]) -> None:
-    rows = sorted([("this model", result["value"]), *result["baselines"].items()], key=_figure)
+    sign = 1 if result["lower_is_better"] else -1
+    own = [
+        ("this model", result["value"]),
+        *result["baselines"].items(),
+        *((f"{name} (published)", value) for name, value in result["published"].items()),
+    ]
+    rows = sorted(own, key=lambda row: sign * row[1])
     title = (
         f"{result['metric']} on the {result['split']} split "
-        f"({result['recordings']} recordings, {result['samples']:,} samples)"
+        f"({result['items']:,} {result['item_noun']}, {result['samples']:,} {result['element']})"
     )
+    others = {k: v for k, v in result["figures"].items() if k != result["metric"]}
+    lines = [f"{name} {written(value)}{_beside(result, name)}" for name, value in others.items()]
     if not sys.stdout.isatty():  # plain lines for pipes and logs
         print(title)
         for name, value in rows:
-            print(f"{value:8.4f}  {name}")
+            print(f"{written(value):>8}  {name}")
+        for line in lines:
+            print(line)
         return
     from rich.console import Console
     from rich.table import Table
@@ -102,9 +138,19 @@ def _print_table(result: dict[str, Any]) -> None:
     table.add_column(justify="right")
     table.add_column()
     for name, value in rows:
-        table.add_row(f"{value:.4f}", name, style="bold" if name == "this model" else None)
-    Console().print(table)
+        table.add_row(written(value), name, style="bold" if name == "this model" else None)
+    console = Console()
+    console.print(table)
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
 
 
-def _figure(row: tuple[str, float]) -> float:
-    return row[1]
+def _beside(result: dict[str, Any], figure: str) -> str:
+    """The yardsticks of a figure that is not the first: " (repeat last 0.7130)"."""
+    values = {
+        name: figures[figure]
+        for name, figures in result["baseline_figures"].items()
+        if figure in figures
+    }
+    inside = ", ".join(f"{name} {written(value)}" for name, value in values.items())
+    return f" ({inside})" if inside else ""

@@ -57,6 +57,8 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
         f"train/{metric}": run.figures.get(f"train/{metric}"),
         f"val/{metric}": run.figures.get(f"val/{metric}"),
         f"best_val/{metric}": run.best,
+        "metric": metric,
+        "element": run.task.element,
         "weights_sha256": None if state is None else weights_sha256(state),
         "peak_memory_bytes": _peak_memory(device),
         "device": _device_name(device),
@@ -106,7 +108,9 @@ def _say_end(console: Any, run: TrainingRun, report: Any) -> None:
         )
     if run.stop_reason != "nonfinite":
         lines.append(f"weights  {run.folder.weights}")
-    lines += [f"samples  {run.folder.samples}", f"report   {report}"]
+    if any(run.folder.samples.iterdir()):
+        lines.append(f"samples  {run.folder.samples}")
+    lines.append(f"report   {report}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -30,6 +30,7 @@ from wavestack.training.loader import StepLoader
 from wavestack.training.quiet import quiet_lightning
 from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import RunFolder
+from wavestack.training.samples import make_sampler
 from wavestack.training.settings import check_settings
 
 
@@ -109,7 +110,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
         StepAndHealth(run),
         journal,
         validation,
-        Sampling(run, writer),
+        Sampling(run, make_sampler(run, writer)),
         Checkpoints(run, validation),
         CoreSecondLimit(run),
         Display(run, console),
@@ -161,7 +162,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     """
     settings = cfg.trainer
     model = instantiate(cfg.model, key="model")
-    wanted = tuple(len(names) for names in data.label_names)
+    wanted = tuple(len(names) for names in getattr(data, "label_names", ()))
     labels = tuple(getattr(model, "num_labels", ()))
     if labels and labels != wanted:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The loss of a model over a list of whole recordings."""
+"""The loss and the figures of a model over a whole split."""
 
 from __future__ import annotations
 
@@ -28,32 +28,41 @@ def loss_totals(
     """
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     count = 0
-    for batch in separate(batches):
+    for batch in separate(task, batches):
         count += task.count(batch)
         loss_sum += task.loss_sum(model, to_device(batch, device)).double()
     return torch.stack([loss_sum.cpu(), torch.tensor(float(count), dtype=torch.float64)])
 
 
-def separate(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Batches in which no row's figure depends on its neighbours.
+@torch.no_grad()
+def figure_means(
+    task: Task, model: nn.Module, batches: Iterable[Batch], device: torch.device
+) -> tuple[dict[str, float], dict[str, int]]:
+    """The figures that a task reports, over all batches.
 
-    Padding comes after a recording's end and a causal network never sees it. Features are another
-    matter: a frame may look at the next one, which is padding only where the batch has longer rows.
-    So rows with features are cut to their own length and come one by one.
+    Args:
+        task: says which figures there are and what they count.
+        model: the network, in eval mode, on ``device``.
+        batches: a whole split.
+        device: where the model is.
+
+    Returns:
+        For each figure its value and how many elements it counts.
     """
+    sums = {figure.name: 0.0 for figure in task.figures}
+    counts = {figure.name: 0 for figure in task.figures}
+    for batch in separate(task, batches):
+        for name, (value, count) in task.figure_sums(model, to_device(batch, device)).items():
+            sums[name] += float(value.double())
+            counts[name] += count
+    means = {f.name: f.scale * sums[f.name] / max(counts[f.name], 1) for f in task.figures}
+    return means, counts
+
+
+def separate(task: Task, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Batches in which no row's figure depends on its neighbours."""
     for batch in batches:
-        if "features" not in batch or len(batch["waveform"]) == 1:
-            yield batch
-            continue
-        hop_length = batch["waveform"].shape[-1] // batch["features"].shape[-1]
-        for i, mask in enumerate(batch["mask"]):
-            frames = -(-int(mask.nonzero().max() + 1) // hop_length) if mask.any() else 0
-            row = {k: v[i : i + 1] for k, v in batch.items()}
-            row["features"] = row["features"][..., :frames]
-            for key in ("waveform", "mask"):
-                row[key] = row[key][:, : frames * hop_length]
-            if frames:
-                yield row
+        yield from task.apart(batch)
 
 
 def to_device(batch: Batch, device: torch.device) -> dict[str, Any]:

@@ -13,20 +13,23 @@ from wavestack.training.run import TrainingRun
 
 
 def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
-    """Writes ``receptive_field.html`` and returns the receptive field in samples.
+    """Writes ``receptive_field.html`` and returns the receptive field in positions of the input.
 
     Args:
         run: a training; its model is looked at, not changed.
         console: where a model that cannot be analyzed is mentioned.
 
     Returns:
-        Samples of audio that one output depends on, or None where that is unlimited or unknown.
+        Positions of the input (samples, frames) that one output depends on, or None where that is
+        unlimited or unknown.
     """
     from wavestack.receptive_field import analyze
 
     model = copy.deepcopy(run.plain_model).cpu().eval()
     try:
-        report = analyze(model, example_input(model), sample_rate=run.data.sample_rate)
+        report = analyze(
+            model, example_input(model), sample_rate=getattr(run.data, "sample_rate", None)
+        )
         report.to_html(run.folder.receptive_field)
     except UserError as error:  # the run is complete without this page
         console.print(f"no receptive_field.html: {error}", markup=False, soft_wrap=True)
@@ -36,7 +39,9 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
 
 
 def example_input(model: Any, num_samples: int = 4096) -> dict[str, torch.Tensor]:
-    """Silence, with labels and features where the model wants them."""
+    """What the model says of itself, or silence with the labels and features that it wants."""
+    if hasattr(model, "example_input"):
+        return model.example_input()
     hop_length = getattr(model, "hop_length", None) or 1
     frames = -(-num_samples // hop_length)
     silence = torch.zeros(1, frames * hop_length)

@@ -28,7 +28,7 @@ class TrainingRun:
     Args:
         folder: where everything is written (by rank zero alone).
         settings: the ``trainer`` part of the configuration.
-        data: gives ``train_batches``, ``eval_batches``, ``label_names`` and ``sample_rate``.
+        data: the run's data, a `wavestack.data.TaskData`.
         task: model, loss and optimizer.
         seed: the run's seed.
         checkpoint: a checkpoint to continue from, or None.

@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from wavestack.training.figures import written
 from wavestack.training.run import TrainingRun
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -83,14 +84,14 @@ class Display(pl.Callback):
         figures, metric = self.run.figures, self.run.task.metric
         unit = metric.replace("_per_", "/").replace("_", " ")
         parts = [
-            f"{split} {figures[f'{split}/{metric}']:.3f}"
+            f"{split} {written(figures[f'{split}/{metric}'], 3)}"
             for split in ("train", "val")
             if f"{split}/{metric}" in figures
         ]
         if parts:
             parts[-1] += f" {unit}"
         if "samples_per_second" in figures:
-            parts.append(f"{figures['samples_per_second']:,.0f} samples/s")
+            parts.append(f"{figures['samples_per_second']:,.0f} {self.run.task.element}/s")
             parts.append(f"{figures['core_seconds']:,.0f} core-s")
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             parts.append(f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")

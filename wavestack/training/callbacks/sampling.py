@@ -1,35 +1,28 @@
-"""Lets one hear a run while it trains."""
+"""Lets one hear, read or look at what a model makes up while it trains."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import lightning.pytorch as pl
-from torch import nn
 
 from wavestack.training.run import TrainingRun
-from wavestack.training.samples import (
-    Conditions,
-    choose_conditions,
-    generate_samples,
-    write_audio,
-)
+from wavestack.training.samples import Sampler
 
 
 class Sampling(pl.Callback):
-    """Every ``sample_every_steps`` and at the end: wav, spectrogram and TensorBoard audio.
+    """Every ``sample_every_steps`` and at the end: samples of the averaged weights.
 
     The seed is the run's, so that successive samples differ by the training alone.
 
     Args:
         run: the training.
-        writer: a TensorBoard writer, or None on ranks other than zero.
+        sampler: writes samples of the task's kind; None where there is nothing to make up.
     """
 
-    def __init__(self, run: TrainingRun, writer: Any = None) -> None:
+    def __init__(self, run: TrainingRun, sampler: Sampler | None) -> None:
         self.run = run
-        self.writer = writer
-        self._conditions: Conditions | None = None
+        self.sampler = sampler
         self._done_at: int | None = None
 
     def on_train_batch_end(
@@ -51,30 +44,11 @@ class Sampling(pl.Callback):
             self._sample(trainer)
 
     def _sample(self, trainer: pl.Trainer) -> None:
-        run, settings = self.run, self.run.settings
+        run = self.run
         self._done_at = run.step
-        if settings.sample_count == 0:
+        if self.sampler is None or run.settings.sample_count == 0:
             return
         with run.meter.paused():
             model = run.evaluated_model(trainer.strategy.root_device)
-            if not trainer.is_global_zero:
-                return
-            rate = run.data.sample_rate
-            length = max(round(settings.sample_seconds * rate), 1)
-            conditions = self._choose(model, length)
-            waveforms = generate_samples(model, conditions, length, run.seed)
-            for i, (name, waveform) in enumerate(zip(conditions.names, waveforms, strict=True)):
-                stem = "_".join(filter(None, (f"step{run.step:08d}", str(i), name)))
-                write_audio(run.folder.samples, stem, waveform, rate)
-                if self.writer is not None:
-                    self.writer.add_audio(f"sample/{i}", waveform[None], run.step, rate)
-
-    def _choose(self, model: nn.Module, length: int) -> Conditions:
-        if self._conditions is None:
-            run = self.run
-            self._conditions = choose_conditions(model, run.data, run.settings.sample_count, length)
-            names, recordings = self._conditions.names, self._conditions.recordings
-            for i, (name, real) in enumerate(zip(names, recordings, strict=True)):
-                stem = "_".join(filter(None, ("real", str(i), name)))
-                write_audio(run.folder.samples, stem, real, run.data.sample_rate)
-        return self._conditions
+            if trainer.is_global_zero:
+                self.sampler.write(model)

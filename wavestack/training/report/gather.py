@@ -30,6 +30,7 @@ class Run:
         summary: ``summary.json`` (steps, core seconds, parameters ...).
         evaluation: ``evaluation.json`` (figures and their yardsticks).
         sounds: wav files, newest first.
+        texts: text files that the model wrote, newest first.
         pictures: PNG files that belong to no wav file.
     """
 
@@ -39,6 +40,7 @@ class Run:
     summary: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     sounds: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
 
 
@@ -48,7 +50,10 @@ def gather(folder: Path) -> Run:
     Args:
         folder: a run folder; missing files simply leave their part empty.
     """
-    newest = sorted(folder.glob("samples/**/*.wav"), key=lambda p: p.stat().st_mtime, reverse=True)
+    newest, texts = (
+        sorted(folder.glob(f"samples/**/*{suffix}"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for suffix in (".wav", ".txt")
+    )
     with_sound = {p.with_suffix(".png") for p in newest}
     config = folder / "config.yaml"
     return Run(
@@ -58,6 +63,7 @@ def gather(folder: Path) -> Run:
         summary=_read_json(folder / "summary.json"),
         evaluation=_read_json(folder / "evaluation.json"),
         sounds=newest,
+        texts=texts,
         pictures=sorted(p for p in folder.glob("samples/**/*.png") if p not in with_sound),
     )
 

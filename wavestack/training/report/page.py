@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from wavestack.files import atomic_write
+from wavestack.tasks.base import Figure
+from wavestack.training.figures import written
 from wavestack.training.report.chart import line_chart
 from wavestack.training.report.gather import Run, gather
 
 MOST_SOUNDS = 12
 TITLES = {
-    "bits_per_sample": ("Bits per sample", "bits"),
-    "loss": ("Loss", ""),
     "learning_rate": ("Learning rate", ""),
     "gradient_norm": ("Gradient norm before clipping", ""),
-    "samples_per_second": ("Audio samples trained per second", ""),
+    "samples_per_second": ("Trained per second", ""),
 }
 FIGURES = {
     "steps": "Optimizer steps",
     "core_seconds": "Core-seconds of training",
     "wall_seconds": "Wall-clock seconds",
-    "samples_per_second": "Samples per second",
+    "samples_per_second": "Trained per second",
     "parameters": "Parameters",
-    "receptive_field_samples": "Receptive field (samples)",
+    "receptive_field_samples": "Receptive field (positions of the input)",
     "peak_memory_bytes": "Peak memory (bytes)",
     "device": "Device",
 }
@@ -48,7 +48,7 @@ def write_report(run_dir: Path | str) -> Path:
         for section in (
             _headline(run),
             _yardsticks(run.evaluation),
-            _sounds(run),
+            _samples(run),
             _curves(run),
             _receptive_field(run),
             _figures(run.summary),
@@ -72,16 +72,19 @@ def _title(run: Run) -> str:
 
 
 def _headline(run: Run) -> str:
-    value, metric = run.evaluation.get("value"), run.evaluation.get("metric", "bits/sample")
+    value, metric = run.evaluation.get("value"), run.evaluation.get("metric", "")
     where = f"on the {run.evaluation.get('split', 'test')} split"
     if value is None:
-        best = run.curves.get("bits_per_sample", {}).get("val")
+        metric = _metric(run)
+        best = run.curves.get(metric, {}).get("val")
+        metric = Figure(metric).title
         value = min(best.values) if best else None
         where = (
             "best on the validation split; <code>wavestack evaluate</code> gives the test figure"
         )
     figure = (
-        f'<p class="figure"><b>{value:.3f}</b> {html.escape(metric)} <span>{where}</span></p>'
+        f'<p class="figure"><b>{written(value, 3)}</b> {html.escape(metric)} '
+        f"<span>{where}</span></p>"
         if value is not None
         else ""
     )
@@ -89,32 +92,64 @@ def _headline(run: Run) -> str:
     return f'<header><p class="over">wavestack run</p><h1>{title}</h1>{figure}</header>'
 
 
+def _metric(run: Run) -> str:
+    """The mean loss that was logged: what has a curve of the training split."""
+    logged = (quantity for quantity, curves in run.curves.items() if "train" in curves)
+    return str(run.summary.get("metric") or next(logged, ""))
+
+
 def _yardsticks(evaluation: dict[str, Any]) -> str:
-    """The figure beside its yardsticks, as bars of one scale."""
+    """The figure beside its yardsticks and what others published, as bars of one scale."""
     value, others = evaluation.get("value"), dict(evaluation.get("baselines", {}))
-    if value is None or not others:
+    published = {f"{k} (published)": v for k, v in evaluation.get("published", {}).items()}
+    if value is None or not (others or published):
         return ""
-    rows = sorted([("this model", value), *others.items()], key=lambda row: row[1])
+    rows = sorted([("this model", value), *others.items(), *published.items()], key=_second)
     if not evaluation.get("lower_is_better", True):
         rows.reverse()
-    most = max(v for _, v in rows)
+    most = max(v for _, v in rows) or 1.0
     body = "".join(
         f'<tr class="{"own" if name == "this model" else ""}"><th>{html.escape(name)}</th>'
-        f'<td class="number">{v:.4f}</td>'
+        f'<td class="number">{written(v)}</td>'
         f'<td class="bar"><i style="width:{100 * v / most:.1f}%"></i></td></tr>'
         for name, v in rows
     )
     better = "lower" if evaluation.get("lower_is_better", True) else "higher"
+    counted = f"{evaluation.get('samples', 0):,} {evaluation.get('element', 'samples')}"
+    apart = "; what is published is of others' code" if published else ""
     return (
         f"<section><h2>Beside its yardsticks</h2><table>{body}</table>"
         f'<p class="note">{html.escape(evaluation.get("metric", ""))}, {better} is better; '
-        f"same data, same split ({evaluation.get('samples', 0):,} samples), same code.</p>"
-        "</section>"
+        f"same data, same split ({html.escape(counted)}), same code{apart}.</p>"
+        f"{_other_figures(evaluation)}</section>"
     )
 
 
-def _sounds(run: Run) -> str:
-    """Players with their spectrograms; sound and picture are embedded."""
+def _other_figures(evaluation: dict[str, Any]) -> str:
+    """The figures after the first, each with those of the yardsticks, as one table."""
+    others = [name for name in evaluation.get("figures", {}) if name != evaluation.get("metric")]
+    if not others:
+        return ""
+    rows = {"this model": evaluation["figures"], **evaluation.get("baseline_figures", {})}
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in others)
+    body = "".join(
+        f"<tr><th>{html.escape(name)}</th>"
+        + "".join(
+            f'<td class="number">{written(figures[o]) if o in figures else ""}</td>' for o in others
+        )
+        + "</tr>"
+        for name, figures in rows.items()
+        if any(other in figures for other in others)
+    )
+    return f"<table><tr><th></th>{head}</tr>{body}</table>"
+
+
+def _second(row: tuple[str, float]) -> float:
+    return row[1]
+
+
+def _samples(run: Run) -> str:
+    """Players with their spectrograms, texts and pictures; all are embedded."""
     cards = []
     for wav in run.sounds[:MOST_SOUNDS]:
         png = wav.with_suffix(".png")
@@ -125,6 +160,11 @@ def _sounds(run: Run) -> str:
             f"<figure>{picture if png.is_file() else ''}"
             f'<audio controls preload="metadata" src="{_embed(wav, "audio/wav")}"></audio>'
             f"<figcaption>{html.escape(wav.stem)}</figcaption></figure>"
+        )
+    for text in run.texts[:MOST_SOUNDS]:
+        content = html.escape(text.read_text(encoding="utf-8"))
+        cards.append(
+            f"<figure><pre>{content}</pre><figcaption>{html.escape(text.stem)}</figcaption></figure>"
         )
     for png in run.pictures[:MOST_SOUNDS]:
         cards.append(
@@ -139,13 +179,21 @@ def _sounds(run: Run) -> str:
 
 
 def _curves(run: Run) -> str:
-    charts = []
+    metric, charts = _metric(run), []
+    first = run.evaluation.get("metric")
     for quantity, curves in run.curves.items():
-        if quantity not in TITLES:
+        levels: dict[str, float] = {}
+        if quantity == metric:
+            title, unit = Figure(metric).title.capitalize(), ""
+            # The yardsticks belong to this chart only when they are of the same figure.
+            levels = run.evaluation.get("baselines", {}) if Figure(metric).title == first else {}
+        elif quantity in TITLES:
+            title, unit = TITLES[quantity]
+        else:
             continue
-        title, unit = TITLES[quantity]
-        levels = run.evaluation.get("baselines", {}) if quantity == "bits_per_sample" else {}
-        charts.append(f"<h3>{title}</h3>{line_chart(curves, levels=levels, unit=unit)}")
+        charts.append(
+            f"<h3>{html.escape(title)}</h3>{line_chart(curves, levels=levels, unit=unit)}"
+        )
     return f"<section><h2>Training</h2>{''.join(charts)}</section>" if charts else ""
 
 

@@ -12,6 +12,44 @@ from torch import Tensor, nn
 
 from wavestack.files import atomic_write
 from wavestack.training.pictures import write_spectrogram
+from wavestack.training.run import TrainingRun
+
+
+class AudioSampler:
+    """Writes wav, spectrogram and TensorBoard audio, and once the real recordings beside them.
+
+    Args:
+        run: the training.
+        writer: a TensorBoard writer, or None on ranks other than zero.
+    """
+
+    def __init__(self, run: TrainingRun, writer: Any = None) -> None:
+        self.run = run
+        self.writer = writer
+        self._conditions: Conditions | None = None
+
+    def write(self, model: nn.Module) -> None:
+        """Generates with the model, a plain one in eval mode, and writes what comes out."""
+        run = self.run
+        rate = run.data.sample_rate
+        length = max(round(run.settings.sample_seconds * rate), 1)
+        conditions = self._choose(model, length)
+        waveforms = generate_samples(model, conditions, length, run.seed)
+        for i, (name, waveform) in enumerate(zip(conditions.names, waveforms, strict=True)):
+            stem = "_".join(filter(None, (f"step{run.step:08d}", str(i), name)))
+            write_audio(run.folder.samples, stem, waveform, rate)
+            if self.writer is not None:
+                self.writer.add_audio(f"sample/{i}", waveform[None], run.step, rate)
+
+    def _choose(self, model: nn.Module, length: int) -> Conditions:
+        if self._conditions is None:
+            run = self.run
+            self._conditions = choose_conditions(model, run.data, run.settings.sample_count, length)
+            names, recordings = self._conditions.names, self._conditions.recordings
+            for i, (name, real) in enumerate(zip(names, recordings, strict=True)):
+                stem = "_".join(filter(None, ("real", str(i), name)))
+                write_audio(run.folder.samples, stem, real, run.data.sample_rate)
+        return self._conditions
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""What a training run asks of its data, whatever they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from wavestack.data.recording import Split
+
+Batch = dict[str, Any]
+
+
+class TaskData(ABC):
+    """Training batches by number, evaluation batches by split.
+
+    A batch is a dictionary of tensors whose first axis is that of the rows, all of one length.
+
+    Attributes:
+        batch_size: rows of a training batch, over all processes together.
+        num_workers: processes of the training loader; 0 makes batches in the main process.
+        label_names: for each kind of label the names of its classes; empty when unlabelled.
+        sample_rate: of audio, in Hz; None for what has no clock.
+        item_noun: what `num_items` counts, in the plural.
+    """
+
+    batch_size: int
+    num_workers: int = 0
+    label_names: tuple[tuple[str, ...], ...] = ()
+    sample_rate: int | None = None
+    item_noun: ClassVar[str] = "recordings"
+
+    @abstractmethod
+    def train_batches(self, seed: int) -> Any:
+        """The endless training batches of a seed: ``[k]`` is a pure function of (seed, k)."""
+
+    @abstractmethod
+    def eval_batches(self, split: Split) -> Sequence[Batch]:
+        """Everything in a split, once."""
+
+    @abstractmethod
+    def num_items(self, split: Split) -> int:
+        """How many items (recordings, pieces, sequences) a split holds."""
+
+    @classmethod
+    def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+        """What `debug=smoke` changes in a config of this class, so that it needs no files.
+
+        Args:
+            data: the ``data`` part of the config.
+            model: its ``model`` part, which the stand-in has to suit.
+
+        Returns:
+            Keys of the ``data`` part with their new values; a dictionary replaces a whole object.
+        """
+        return {"batch_size": 2, "num_workers": 0}
