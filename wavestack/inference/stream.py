@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wavestack.layers import reset_rows
+from wavestack.inference.chain import Chain
+from wavestack.inference.engines.base import choose_engine
+from wavestack.inference.engines.blocks import BLOCK_ENGINES
+from wavestack.inference.saved_state import named_tensors, with_tensors
+from wavestack.layers import State, map_state, reset_rows
 
 
 class Stream:
     """Feed any causal module in blocks of any length; the outputs join to the offline output.
 
+    A model that looks ahead gives each output ``latency`` samples later, and the last ones at
+    ``flush``. The weights are those the model has when the stream is made or moved.
+
     Args:
-        model: anything with ``forward``, ``initial_state`` and ``stream``; put into eval mode.
+        model: anything with ``forward``, ``initial_state`` and ``stream``, or an ``nn.Sequential``
+            of such modules and activations; put into eval mode.
         batch_size: rows that run side by side.
         history: "zeros", as ``forward`` assumes, or "silence", after endless silent input.
+        engine: "auto", "compiled" (CPU, float32) or "eager".
+
+    Attributes:
+        engine: name of the engine that runs.
 
     Raises:
-        ValueError: when the model cannot stream, or batch_size is below 1.
+        ValueError: when the model cannot stream, the engine cannot run it (the message says why),
+            or batch_size is below 1.
 
     Example:
         >>> from wavestack.layers import CausalConv1d
@@ -32,19 +45,22 @@ class Stream:
         True
     """
 
-    def __init__(self, model: Any, batch_size: int = 1, *, history: str = "zeros") -> None:
-        missing = [name for name in ("initial_state", "stream") if not hasattr(model, name)]
-        if missing:
-            raise ValueError(f"{type(model).__name__} cannot stream: it has no {missing[0]}")
+    def __init__(
+        self, model: Any, batch_size: int = 1, *, history: str = "zeros", engine: str = "auto"
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be >= 1, got {batch_size}")
-        self.model = model.eval()
+        chained = Chain(model) if type(model) is nn.Sequential else model
+        missing = [name for name in ("initial_state", "stream") if not hasattr(chained, name)]
+        if missing:
+            raise ValueError(f"{type(model).__name__} cannot stream: it has no {missing[0]}")
+        self.model: Any = chained.eval()
         self.batch_size = batch_size
         self.history = history
+        self._wanted_engine = engine
         self._latency: int | None = None
-        self.state: Any = None
-        self._last_output: Tensor | None = None
-        self._restart()
+        self._last: tuple[Tensor, Tensor | None] | None = None  # block and condition
+        self._start(None)
 
     @torch.no_grad()
     def push(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -53,20 +69,32 @@ class Stream:
         Args:
             block: the model's input, any number of samples along the last axis.
             condition: for conditioned models, of the block's length or 1.
+
+        Raises:
+            ValueError: when the block has another number of rows than the stream.
         """
-        extra = {} if condition is None else {"condition": condition}
-        y, self.state = self.model.stream(block, self.state, **extra)
-        self._last_output = (y[0] if isinstance(y, tuple) else y)[..., :0]
+        if block.shape[0] != self.batch_size:
+            raise ValueError(
+                f"block must have batch_size {self.batch_size} rows, got {tuple(block.shape)}"
+            )
+        y = self._running.push(block, condition)
+        self._last = (block, condition)
         return y
 
-    def flush(self) -> Tensor | None:
-        """End the signal and start afresh.
+    @torch.no_grad()
+    def flush(self) -> Any:
+        """End the signal, return the outputs still owed, and start afresh.
 
-        A causal model owes nothing at the end (output j is due with input j * stride), so the
-        result is empty; None when nothing was pushed.
+        A causal model owes nothing (output j is due with input j * stride), so the result is empty;
+        one that looks ahead owes the last ``latency`` outputs. None when nothing was pushed.
         """
-        rest = self._last_output
-        self._restart()
+        if self._last is None:
+            return None
+        block, condition = self._last
+        if condition is not None and condition.shape[-1] == block.shape[-1]:
+            condition = condition[..., :0]
+        rest = self._running.finish(block[..., :0], condition)
+        self.reset()
         return rest
 
     @torch.no_grad()
@@ -77,9 +105,56 @@ class Stream:
             ValueError: when single rows are reset between two outputs of a strided convolution.
         """
         if rows is None:
-            self._restart()
+            self._last = None
+            self.state = self._initial_state()
         else:
             self.state = reset_rows(self.model, self.state, rows, self.history)
+
+    @property
+    def state(self) -> State:
+        """The model's own stream state: nested tuples of tensors, the same in every engine."""
+        return self._running.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._running.state = state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """A copy of the state under flat names, ready for ``torch.save`` or safetensors.
+
+        It may be loaded into a stream on another device, of another float type or engine.
+
+        Example:
+            >>> from wavestack.layers import CausalConv1d
+            >>> conv = CausalConv1d(1, 1, kernel_size=3)
+            >>> stream, later = Stream(conv), Stream(conv)
+            >>> _ = stream.push(torch.ones(1, 1, 5))
+            >>> later.load_state_dict(stream.state_dict())
+            >>> torch.equal(later.push(torch.zeros(1, 1, 2)), stream.push(torch.zeros(1, 1, 2)))
+            True
+        """
+        return {name: tensor.clone() for name, tensor in named_tensors(self.state).items()}
+
+    @torch.no_grad()
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state.
+
+        Raises:
+            ValueError: when it belongs to another model or batch size.
+        """
+        self.state = with_tensors(self._initial_state(), tensors)
+
+    @torch.no_grad()
+    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Stream:
+        """Move the model, as ``model.to`` does, and the stream with it, amid a signal too."""
+        state = self.state
+        self.model.to(device=device, dtype=dtype)
+        self._start(map_state(lambda t: _moved(t, device, dtype), state))
+        if self._last is not None:
+            block, condition = self._last
+            condition = None if condition is None else _moved(condition, device, dtype)
+            self._last = (_moved(block, device, dtype), condition)
+        return self
 
     @property
     def latency(self) -> int:
@@ -90,21 +165,30 @@ class Stream:
             self._latency = int(analyze(self.model, self._example()).latency)
         return self._latency
 
+    def _start(self, state: State | None) -> None:
+        self.engine, found = choose_engine(self.model, self._wanted_engine, BLOCK_ENGINES)
+        self._running: Any = found(self.model, self._initial_state() if state is None else state)
+
+    def _initial_state(self) -> State:
+        with torch.no_grad():
+            return self.model.initial_state(self.batch_size, self.history)
+
     def _example(self) -> dict[str, Tensor]:
-        if hasattr(self.model, "example_input"):
-            return self.model.example_input()
+        model: Any = self.model.parts[0] if isinstance(self.model, Chain) else self.model
+        if hasattr(model, "example_input"):
+            return model.example_input()
         channels = next(
-            getattr(self.model, name)
+            getattr(model, name)
             for name in ("in_channels", "residual_channels")
-            if hasattr(self.model, name)
+            if hasattr(model, name)
         )
-        new = next(self.model.parameters()).new_zeros
+        new = next(model.parameters()).new_zeros
         example = {"x": new(1, channels, 64)}
-        if getattr(self.model, "condition_channels", None):
-            example["condition"] = new(1, self.model.condition_channels, 1)
+        if getattr(model, "condition_channels", None):
+            example["condition"] = new(1, model.condition_channels, 1)
         return example
 
-    @torch.no_grad()
-    def _restart(self) -> None:
-        self.state = self.model.initial_state(self.batch_size, self.history)
-        self._last_output = None
+
+def _moved(tensor: Tensor, device: Any, dtype: torch.dtype | None) -> Tensor:
+    """As ``model.to``: codes and counters keep their integer type."""
+    return tensor.to(device, dtype if tensor.is_floating_point() else None)
