@@ -1,6 +1,7 @@
 """Models: layers with a head. Needs torch alone."""
 
 from wavestack.layers.weight_norm import fold_weight_norm
+from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
 
-__all__ = ["WaveNet", "fold_weight_norm"]
+__all__ = ["TCN", "WaveNet", "fold_weight_norm"]

@@ -10,8 +10,11 @@ from __future__ import annotations
 _WAVESTACK = {
     "data": ("AudioData", "AudioFolder", "FSDD", "LJSpeech", "SyntheticAudio"),
     "signal": ("LogMel",),
-    "models": ("WaveNet",),
-    "layers": ("CausalConv1d", "DilatedStack", "GatedResidualBlock"),
+    "models": ("TCN", "WaveNet"),
+    "layers": (
+        *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
+        "TemporalBlock",
+    ),
     "tasks": ("AutoregressiveAudioTask",),
     "training.muon": ("MuonAdamW",),
     "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),

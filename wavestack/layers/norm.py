@@ -1,0 +1,78 @@
+"""Normalizations of signals in batches with padding, and of one time step at a time."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MaskedBatchNorm1d(nn.BatchNorm1d):
+    """Batch normalization whose statistics leave padding out.
+
+    Shape:
+        x: (B, C, T), valid: (B, 1, T) booleans or None -> (B, C, T)
+
+    Raises:
+        ValueError: in training mode, when a single valid sample has no spread to divide by.
+
+    References:
+        Ioffe and Szegedy (2015), Batch Normalization.
+
+    Example:
+        >>> norm = MaskedBatchNorm1d(1)
+        >>> x = torch.tensor([[[1.0, 3.0, 99.0]]])
+        >>> norm(x, torch.tensor([[[True, True, False]]])).detach()[..., :2].round()
+        tensor([[[-1.,  1.]]])
+    """
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Normalize; the statistics are those of the valid samples."""
+        if x.shape[-1] == 0 or x.shape[0] == 0:
+            return x
+        if valid is None or not self.training:
+            return super().forward(x)
+        count = valid.sum().to(x.dtype)
+        if int(count) < 2:
+            raise ValueError("batch normalization needs at least 2 valid samples in training mode")
+        zero = x.masked_fill(~valid, 0)
+        mean = zero.sum((0, 2)) / count
+        # In two passes: the mean of squares less the squared mean loses half the digits.
+        centred = (x - mean[:, None]).masked_fill(~valid, 0)
+        variance = centred.square().sum((0, 2)) / count
+        self._remember(mean, variance * count / (count - 1))
+        y = centred * torch.rsqrt(variance + self.eps)[:, None]
+        return y if self.weight is None else y * self.weight[:, None] + self.bias[:, None]
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None:
+            return
+        rate = self.momentum
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            rate = 1 / float(self.num_batches_tracked) if rate is None else rate
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), rate or 0.0)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), rate or 0.0)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalization over the channels of each time step: no step reads another.
+
+    Shape:
+        x: (B, C, T) -> (B, C, T)
+
+    References:
+        Ba, Kiros and Hinton (2016), Layer Normalization.
+
+    Example:
+        >>> ChannelNorm(2)(torch.tensor([[[1.0, 5.0], [3.0, 5.0]]])).detach().round()
+        tensor([[[-1.,  0.],
+                 [ 1.,  0.]]])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize every column."""
+        columns = x.transpose(1, 2)
+        y = F.layer_norm(columns, self.normalized_shape, self.weight, self.bias, self.eps)
+        return y.transpose(1, 2)

@@ -1,0 +1,308 @@
+"""The temporal convolutional network: dilated residual blocks for sequences of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wavestack.layers import CausalConv1d, State, TemporalBlock, dilation_schedule, kernel_schedule
+from wavestack.layers.lengths import hide_padding, valid_samples
+from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
+
+
+class TCN(nn.Module):
+    """Residual blocks of two dilated convolutions each, whose dilations grow.
+
+    Output t depends on inputs up to t + lookahead and no later, so 0 makes a causal model.
+    ``analyze(model, model.example_input())`` says how far it sees.
+
+    Args:
+        in_channels: channels of the input; for tokens, the width of their embedding.
+        channels: the width of every block, or one number for num_layers blocks.
+        kernel_size: taps of every convolution.
+        num_layers: how many blocks, where channels is one number.
+        out_channels: channels of a last 1x1 convolution, or None for no such convolution.
+        dilation_base: block i has dilation dilation_base ** i.
+        dilations: every block's dilation by hand.
+        kernel_sizes: every block's kernel size by hand.
+        norm: "weight", "batch", "layer" (over the channels of one time step) or None.
+        activation: "relu", "gelu" or "glu".
+        dropout: probability of zeroing a whole channel of a row.
+        skip_channels: when given, every block adds to a sum of that many channels, which takes
+            the place of the last block's output.
+        condition_channels: channels of the condition, or None.
+        conditioning: "film" or "bias", see ``TemporalBlock``.
+        lookahead: samples after the present one that an output may read: 0 (causal), "centred",
+            or a number for the whole model, shared out in proportion to the kernels' spans.
+        num_embeddings: how many tokens there are, where the input is integers (B, T).
+
+    Shape:
+        x: (B, in_channels, T), or (B, T) tokens; lengths: (B,) integers;
+        condition: (B, condition_channels, T or 1)
+        -> (B, out_channels or skip_channels or the last width, T)
+
+    Attributes:
+        channels, dilations, kernel_sizes: one number per block, first to last.
+        lookahead: samples after the present one that all convolutions together read.
+
+    Raises:
+        ValueError: when an argument is out of range, x has the wrong shape, or a length is.
+
+    References:
+        Bai, Kolter and Koltun (2018), An Empirical Evaluation of Generic Convolutional and
+        Recurrent Networks for Sequence Modeling.
+
+    Notes:
+        Dropout takes whole channels, as the paper says (its published code zeroes single values).
+        The branch of each of n blocks starts smaller by the square root of n, so that a deep sum
+        starts at the scale of its input.
+
+    Example:
+        >>> model = TCN(in_channels=2, channels=16, kernel_size=3, num_layers=4, out_channels=1)
+        >>> model(torch.randn(8, 2, 100)).shape
+        torch.Size([8, 1, 100])
+        >>> from wavestack.receptive_field import analyze
+        >>> analyze(model, model.example_input()).axes["T"].size  # 1 + 2 (3 - 1) (1 + 2 + 4 + 8)
+        61
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int | Sequence[int],
+        kernel_size: int = 3,
+        num_layers: int | None = None,
+        out_channels: int | None = None,
+        *,
+        dilation_base: float = 2,
+        dilations: Sequence[int] | None = None,
+        kernel_sizes: Sequence[int] | None = None,
+        norm: str | None = "weight",
+        activation: str = "relu",
+        dropout: float = 0.0,
+        skip_channels: int | None = None,
+        condition_channels: int | None = None,
+        conditioning: str = "film",
+        lookahead: int | str = 0,
+        num_embeddings: int | None = None,
+    ) -> None:
+        super().__init__()
+        if num_embeddings is not None and num_embeddings < 1:
+            raise ValueError(f"num_embeddings must be >= 1, got {num_embeddings}")
+        self.in_channels = in_channels
+        self.channels = _widths(channels, num_layers, dilations)
+        count = len(self.channels)
+        self.dilations = dilation_schedule(count, 1, dilation_base, dilations)
+        self.kernel_sizes = kernel_schedule(kernel_size, count, kernel_sizes)
+        self.skip_channels = skip_channels
+        self.condition_channels = condition_channels
+        self.activation = activation
+        geometry = list(zip(self.kernel_sizes, self.dilations, strict=True))
+        spans = [2 * (size - 1) * dilation for size, dilation in geometry]
+        shares: Sequence[int | str] = (
+            ["centred"] * count if lookahead == "centred" else split_lookahead(lookahead, spans)
+        )
+        self.embed = nn.Embedding(num_embeddings, in_channels) if num_embeddings else None
+        self.blocks = nn.ModuleList(
+            TemporalBlock(
+                width_in,
+                width,
+                size,
+                dilation,
+                norm=norm,
+                activation=activation,
+                dropout=dropout,
+                skip_channels=skip_channels,
+                condition_channels=condition_channels,
+                conditioning=conditioning,
+                lookahead=share,
+                residual_output=skip_channels is None or i < count - 1,
+                branch_gain=count**-0.5,
+            )
+            for i, (width_in, width, (size, dilation), share) in enumerate(
+                zip((in_channels, *self.channels), self.channels, geometry, shares, strict=False)
+            )
+        )
+        self.lookahead = sum(block.lookahead for block in self._each_block())
+        width = skip_channels or self.channels[-1]
+        self.out = CausalConv1d(width, out_channels, 1) if out_channels else None
+        self.out_channels = out_channels or width
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """Run whole signals, zeros around each.
+
+        Args:
+            x: the batch; rows shorter than T are padded behind their end with anything.
+            lengths: samples of each row, or None when all are T. What stands behind a row's
+                length changes neither its outputs nor any gradient; outputs there are zeros.
+            condition: one column for all samples, or one for each.
+        """
+        x = self.enter(x)
+        valid = None if lengths is None else valid_samples(x, lengths)
+        if condition is not None and condition.shape[-1] > 1:
+            condition = hide_padding(condition, valid)
+        total: Tensor | None = None
+        for block in self._each_block():
+            x, skip = block(x, condition, valid)
+            if skip is not None:
+                total = skip if total is None else total + skip
+        return hide_padding(self.head(x if total is None else total), valid)
+
+    def initial_state(
+        self,
+        batch_size: int,
+        history: str = "zeros",
+        silence: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> State:
+        """What ``stream`` remembers before the first sample.
+
+        Args:
+            batch_size: rows of the stream.
+            history: "zeros" in every layer, as ``forward`` assumes, or "silence": what endless
+                silent input leaves (only without look-ahead).
+            silence: (B or 1, in_channels, 1), or (B or 1, 1) tokens; zeros when None.
+            condition: (B or 1, condition_channels, 1) during the silence; zeros when None.
+
+        Raises:
+            ValueError: when history is unknown or cannot be had.
+        """
+        refuse_silence(history, self.lookahead)
+        blocks = list(self._each_block())
+        if history == "silence":
+            return self._silent_state(batch_size, silence, condition)
+        states = tuple(block.initial_state(batch_size) for block in blocks)
+        if not self.lookahead:
+            return states
+        # What runs beside a block and must not get ahead of it: the sum of skips, the condition.
+        beside = (self.skip_channels or 0) + (self.condition_channels or 0)
+        line = blocks[0].conv1.weight.new_zeros(batch_size, beside, 0)
+        return tuple((state, line) for state in states)
+
+    def stream(
+        self, x: Tensor, state: Any, condition: Tensor | None = None, final: bool = False
+    ) -> tuple[Tensor, State]:
+        """Run the next block of samples.
+
+        Args:
+            x: (B, in_channels, T) or (B, T) tokens, of any length.
+            state: from ``initial_state`` or the last ``stream``; not modified.
+            condition: of these samples: the block's length, or 1.
+            final: whether the signal ends with this block: the outputs still owed are then given,
+                as ``forward`` gives them. Without look-ahead none is ever owed.
+
+        Shape:
+            -> (B, channels, outputs due), and the new state
+
+        Raises:
+            ValueError: when the state does not belong to this model or batch.
+        """
+        if len(state) != len(self.blocks):
+            raise ValueError(f"state must hold {len(self.blocks)} blocks, got {len(state)}")
+        x = self.enter(x)
+        states = []
+        skip_channels = self.skip_channels or 0
+        total = x.new_zeros(x.shape[0], skip_channels, x.shape[-1])
+        if self.lookahead and condition is not None:
+            condition = condition.expand(-1, -1, x.shape[-1])
+        for block, block_state in zip(self._each_block(), state, strict=True):
+            if not self.lookahead:
+                (x, skip), block_state = block.stream(x, block_state, condition)
+                total = total if skip is None else total + skip
+                states.append(block_state)
+                continue
+            block_state, line = block_state
+            beside = total if condition is None else torch.cat([total, condition], dim=1)
+            (x, skip), block_state = block.stream(x, block_state, condition, final)
+            beside, line = delayed(beside, line, x.shape[-1])
+            total = beside[:, :skip_channels] if skip is None else beside[:, :skip_channels] + skip
+            condition = None if condition is None else beside[:, skip_channels:]
+            states.append((block_state, line))
+        return self.head(total if self.skip_channels else x), tuple(states)
+
+    def example_input(self, num_samples: int = 64) -> dict[str, Tensor]:
+        """Arguments of ``forward`` of the right shapes and types, for the calculator."""
+        new = self._like().new_zeros
+        if self.embed is None:
+            example = {"x": new(1, self.in_channels, num_samples)}
+        else:
+            example = {"x": new(1, num_samples, dtype=torch.int64)}
+        if self.condition_channels:
+            example["condition"] = new(1, self.condition_channels, num_samples)
+        return example
+
+    def enter(self, x: Tensor) -> Tensor:
+        """What the first block reads: the input itself, or the embedding of its tokens.
+
+        Raises:
+            ValueError: when x has the wrong shape or type.
+        """
+        shape = tuple(x.shape)
+        if self.embed is not None:
+            if x.dim() != 2 or x.is_floating_point():
+                raise ValueError(f"x must be (B, T) integers, got {shape} of {x.dtype}")
+            return self.embed(x).transpose(1, 2)
+        if x.dim() != 3 or x.shape[1] != self.in_channels:
+            raise ValueError(f"x must be (B, {self.in_channels}, T), got {shape}")
+        return x
+
+    def head(self, x: Tensor) -> Tensor:
+        """The output from the last block's, or from the sum of skips."""
+        if self.out is None:
+            return x
+        if self.skip_channels:  # two linear maps in a row would be one
+            x = F.gelu(x) if self.activation == "gelu" else F.relu(x)
+        return self.out(x)
+
+    def _silent_state(
+        self, batch_size: int, silence: Tensor | None, condition: Tensor | None
+    ) -> State:
+        if silence is None:
+            silence = self.example_input(1)["x"]
+        if condition is None and self.condition_channels:
+            condition = self.example_input(1)["condition"]
+        x = self.enter(silence)
+        x = x.expand(batch_size, -1, -1)
+        states = []
+        for block in self._each_block():
+            state = block.initial_state(batch_size, "silence", x, condition)
+            # A constant input has always given a constant output: the next block's silence.
+            (x, _), _ = block.stream(x, state, condition)
+            states.append(state)
+        return tuple(states)
+
+    def _like(self) -> Tensor:
+        return next(self.parameters())
+
+    def _each_block(self) -> Iterator[TemporalBlock]:
+        return cast(Iterator[TemporalBlock], iter(self.blocks))
+
+
+def _widths(
+    channels: int | Sequence[int], num_layers: int | None, dilations: Sequence[int] | None
+) -> tuple[int, ...]:
+    """The width of every block."""
+    if isinstance(channels, int):
+        count = num_layers if num_layers is not None or dilations is None else len(dilations)
+        if count is None:
+            raise ValueError("num_layers must be given where channels is one number")
+        if count < 1:
+            raise ValueError(f"num_layers must be >= 1, got {count}")
+        widths = (channels,) * count
+    else:
+        widths = tuple(int(width) for width in channels)
+    if not widths or min(widths) < 1:
+        raise ValueError(f"channels must be >= 1 each, got {channels}")
+    for name, count in (
+        ("num_layers", num_layers),
+        ("dilations", None if dilations is None else len(dilations)),
+    ):
+        if count is not None and count != len(widths):
+            raise ValueError(f"{name} must fit the {len(widths)} blocks of channels, got {count}")
+    return widths
