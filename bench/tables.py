@@ -46,21 +46,41 @@ def recipes() -> str:
     rows = []
     for result in _results("recipe_*"):
         figures, settings = result["figures"], result["settings"]
-        yardsticks = ", ".join(
-            f"{name} {figures[f'baseline: {name}']:.3f}" for name in settings["baselines"]
-        )
+        known = [
+            *(f"{name} {_number(figures[f'baseline: {name}'])}" for name in settings["baselines"]),
+            *(
+                f"*{name}, published: {_number(figures[f'published: {name}'])}*"
+                for name in settings.get("published", ())
+            ),
+        ]
         rows.append(
             [
-                f"`{settings['recipe']}`",
+                f"`{settings['recipe']}`" + (f" {settings['note']}" if "note" in settings else ""),
                 settings["data"],
                 f"{figures['parameters']:,.0f}",
-                f"**{figures['value']:.3f}** {settings['metric']}",
-                yardsticks,
+                _figure(figures, settings),
+                ", ".join(known),
                 f"{figures['core_seconds']:,.0f} core-s, {figures['steps']:,.0f} steps",
             ]
         )
     header = ["recipe", "data", "parameters", "test figure", "yardsticks", "training"]
     return _markdown(header, rows)
+
+
+def _figure(figures: dict[str, float], settings: dict[str, Any]) -> str:
+    """The mean with its spread, and the figures that stand beside it."""
+    text = f"**{_number(figures['value'])}** {settings['metric']}"
+    if "runs" in figures:
+        spread = f"{_number(figures['value_min'])} to {_number(figures['value_max'])}"
+        text += f" ({figures['runs']} runs: {spread})"
+    others = (key for key in figures if key.startswith("figure: "))
+    return "; ".join(
+        [text, *(f"{key.removeprefix('figure: ')} {_number(figures[key])}" for key in others)]
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.1e}" if 0 < abs(value) < 0.005 else f"{value:.3f}"
 
 
 def speed() -> str:
