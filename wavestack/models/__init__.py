@@ -1,7 +1,8 @@
 """Models: layers with a head. Needs torch alone."""
 
 from wavestack.layers.weight_norm import fold_weight_norm
+from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
 
-__all__ = ["TCN", "WaveNet", "fold_weight_norm"]
+__all__ = ["TCN", "AudioEffect", "WaveNet", "fold_weight_norm"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 _WAVESTACK = {
     "data": ("AudioData", "AudioFolder", "FSDD", "LJSpeech", "SyntheticAudio"),
     "signal": ("LogMel",),
-    "models": ("TCN", "WaveNet"),
+    "models": ("AudioEffect", "TCN", "WaveNet"),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
         "TemporalBlock",
