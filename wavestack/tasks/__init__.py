@@ -1,23 +1,22 @@
-"""Training tasks: one thin LightningModule per kind of task."""
+"""Training tasks: one thin LightningModule per kind of task.
+
+The names below are found on first use, so that importing one task loads nothing of the others.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import Any
 
-if TYPE_CHECKING:
-    from wavestack.tasks.autoregressive import AutoregressiveAudioTask
-    from wavestack.tasks.base import Task
-
-__all__ = ["AutoregressiveAudioTask", "Task"]
+_HOME = {
+    "AutoregressiveAudioTask": "autoregressive",
+    "Figure": "base",
+    "Task": "base",
+}
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "AutoregressiveAudioTask":
-        from wavestack.tasks.autoregressive import AutoregressiveAudioTask
-
-        return AutoregressiveAudioTask
-    if name == "Task":
-        from wavestack.tasks.base import Task
-
-        return Task
+    if name in _HOME:
+        return getattr(importlib.import_module(f"wavestack.tasks.{_HOME[name]}"), name)
     raise AttributeError(f"module 'wavestack.tasks' has no attribute '{name}'")
