@@ -165,14 +165,16 @@ class Floats:
         return self.at_least(low).at_most(high)
 
     def at_least(self, low: float) -> Floats:
-        low = self.vectors.constant(low)
-        above = self.vectors.builder.fcmp_ordered(">", self.value, low.value)
-        return Floats(self.vectors, self.vectors.builder.select(above, self.value, low.value))
+        """The greater one; NaN stays NaN."""
+        bound = self.vectors.constant(low)
+        below = self.vectors.builder.fcmp_ordered("<", self.value, bound.value)
+        return Floats(self.vectors, self.vectors.builder.select(below, bound.value, self.value))
 
     def at_most(self, high: float) -> Floats:
-        high = self.vectors.constant(high)
-        below = self.vectors.builder.fcmp_ordered("<", self.value, high.value)
-        return Floats(self.vectors, self.vectors.builder.select(below, self.value, high.value))
+        """The lesser one; NaN stays NaN."""
+        bound = self.vectors.constant(high)
+        above = self.vectors.builder.fcmp_ordered(">", self.value, bound.value)
+        return Floats(self.vectors, self.vectors.builder.select(above, bound.value, self.value))
 
     def round(self) -> tuple[Floats, Any]:
         """The nearest whole number (below 2^22), as floats and as integers."""
