@@ -80,6 +80,13 @@ def gate(f: Floats, g: Floats) -> Floats:
     return (p * (r + s)) / (q * (s + s))
 
 
+def half_gate(f: Floats, h: Floats) -> Floats:
+    """tanh(f) * (1 + tanh(h)): twice the gate whose g is 2 h, as ``Plan`` lays the weights out."""
+    p, q = tanh_quotient(f)
+    r, s = tanh_quotient(h)
+    return (p * (r + s)) / (q * s)
+
+
 def exp(x: Floats) -> Floats:
     """e^x = 2^k e^r with |r| <= log(2) / 2; arguments beyond ±87 are taken as ±87."""
     vectors = x.vectors
@@ -157,3 +164,7 @@ def elementwise(
 tanh_rows = elementwise("tanh", tanh, 1)
 sigmoid_rows = elementwise("sigmoid", sigmoid, 1)
 gate_rows = elementwise("gate", gate, 2)
+half_gate_rows = elementwise("half_gate", half_gate, 2)
+relu_rows = elementwise("relu", lambda x: x.at_least(0.0), 1)
+copy_rows = elementwise("copy", lambda x: x, 1)
+add_rows = elementwise("add", lambda a, b: a + b, 2)

@@ -1,0 +1,81 @@
+"""What the kernel knows of a network: two tables of 64-bit numbers, sizes and addresses.
+
+All sizes are numbers read at run time, and all arrays addresses, so one compiled kernel serves
+every depth, width, schedule of dilations, batch and condition. Sizes of rows are in floats and
+padded to whole vectors.
+"""
+
+# The network's table.
+(
+    NUM_LAYERS,
+    LAYERS,  # the layers' tables, one after the other
+    BATCH,
+    RESIDUAL,
+    GATE,  # channels of the gate's output; its input has twice as many
+    SKIP,
+    CONV,  # what the dilated convolutions read
+    END,
+    OUT,
+    NARROWED,  # whether there is a bottleneck
+    ZEROS,  # (CONV,), what the bottleneck starts from
+    PRECISION,  # of the weights, see ``products``
+    CHUNK,  # steps for which old taps are computed at once, a power of two
+    CONDITION,  # channels of the local condition, 0 for none
+    CONDITIONS,  # (steps, BATCH, CONDITION)
+    CONDITIONS_FROM,  # the step of its first row
+    GLOBAL,  # whether every row has gate offsets of its own
+    TABLE,  # (codes, RESIDUAL), 0 for real-valued input
+    FIRST,  # the first convolution's weights, 0 for none
+    FIRST_BIAS,
+    WINDOW,  # (BATCH, WINDOW_SIZE) inputs of the first convolution, oldest first
+    WINDOW_SIZE,
+    WINDOW_USED,  # without the padding
+    AMPLITUDES,  # (codes, NUM_AMPLITUDES)
+    NUM_AMPLITUDES,
+    SKIP_BIAS,
+    END_WEIGHT,
+    END_BIAS,
+    OUT_WEIGHT,
+    OUT_BIAS,
+    CODES,  # (BATCH,) int64, the current input
+    VALUES,  # (BATCH,) float32, the current input of real-valued models
+    X,  # (BATCH, RESIDUAL)
+    ENTERED,  # (BATCH, CONV), where there is a bottleneck
+    Y,  # (BATCH, 2 GATE)
+    SKIPS,  # (BATCH, SKIP)
+    H,  # (BATCH, END)
+    LOGITS,  # (BATCH, OUT)
+    NOISE,
+    NUM_NOISE,
+    FAMILY,
+    MIXTURES,
+    SEED,
+    STEP,  # the next one
+    *_,
+) = range(64)
+NETWORK_SIZE = STEP + 1
+
+# A layer's table.
+(
+    DILATION,
+    KERNEL,
+    LOOK_AHEAD,  # steps for which this layer's old taps are known, at most CHUNK
+    PHASE,  # moves the beginnings of chunks, so that not all layers' chunks fall together
+    RING,  # (RING_ROWS, BATCH, CONV)
+    RING_ROWS,
+    POSITION,  # in the ring, of the current step
+    GATES,  # (CHUNK, BATCH, 2 GATE): what is known of the gates' inputs beforehand
+    GATE_BIAS,  # (2 GATE,), or (BATCH, 2 GATE) where GLOBAL
+    CONDITION_WEIGHT,
+    NARROW,
+    PRESENT,
+    OLD,  # one matrix for each older tap, 1 dilation back first
+    OLD_BYTES,
+    RESIDUAL_WEIGHT,  # 0 where the layer has no residual output
+    SKIP_WEIGHT,
+    Z,  # (BATCH, GATE)
+    *_,
+) = range(32)
+LAYER_SIZE = Z + 1
+
+SOFTMAX, LOGISTIC, NORMAL = range(3)
