@@ -42,6 +42,13 @@ class TaskData(ABC):
     def num_items(self, split: Split) -> int:
         """How many items (recordings, pieces, sequences) a split holds."""
 
+    def check_model(self, model: Any) -> None:  # noqa: B027  (nothing to check is an answer)
+        """Stop when a model does not suit these data.
+
+        Raises:
+            UserError: naming the model's key.
+        """
+
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
         """What `debug=smoke` changes in a config of this class, so that it needs no files.

@@ -7,8 +7,12 @@ from typing import Any
 
 _HOME = {
     "audio_baselines": "baselines",
+    "class_accuracies": "classification",
+    "confusion_matrix": "classification",
     "linear_prediction_bits": "linear_prediction",
+    "majority_accuracy": "classification",
     "markov_bits": "entropy",
+    "nearest_mean_accuracy": "classification",
     "zero_order_bits": "entropy",
 }
 __all__ = sorted(_HOME)

@@ -8,14 +8,17 @@ arguments whatever can neither write files nor run code.
 from __future__ import annotations
 
 _WAVESTACK = {
-    "data": ("AudioData", "AudioFolder", "FSDD", "LJSpeech", "SyntheticAudio"),
-    "signal": ("LogMel",),
-    "models": ("AudioEffect", "TCN", "WaveNet"),
+    "data": (
+        *("AudioData", "AudioFolder", "ClipData", "ESC10", "FSDD", "FeatureMasks", "LJSpeech"),
+        *("SoundAugmentation", "SyntheticAudio"),
+    ),
+    "signal": ("LogMel", "LogMelFrontEnd", "WaveformFrontEnd"),
+    "models": ("AudioEffect", "SequenceClassifier", "TCN", "WaveNet"),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
         "TemporalBlock",
     ),
-    "tasks": ("AutoregressiveAudioTask",),
+    "tasks": ("AutoregressiveAudioTask", "ClassificationTask"),
     "training.muon": ("MuonAdamW",),
     "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 _HOME = {
     "AutoregressiveAudioTask": "autoregressive",
+    "ClassificationTask": "classification",
     "Figure": "base",
     "Task": "base",
 }

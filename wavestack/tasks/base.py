@@ -6,6 +6,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -129,6 +130,13 @@ class Task(pl.LightningModule, ABC):
 
     def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
         """Yardsticks on the same split by our own code: name -> {figure's name: value}."""
+        return {}
+
+    def details(self, model: Any, data: Any, split: str, folder: Path) -> dict[str, str]:
+        """What else evaluation says of a split, as lines of name and text; none by default.
+
+        Pictures go into `folder` as PNG files, which the report then shows.
+        """
         return {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:

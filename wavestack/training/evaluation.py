@@ -42,7 +42,7 @@ def evaluate(
         ``value`` and ``metric`` of the task's first figure, ``figures`` (all of them by name),
         ``split``, ``items`` and ``samples`` (how many it counted) with their nouns,
         ``baselines`` (name -> value of the first figure), ``baseline_figures`` (name -> all
-        figures) and ``published`` (what others report).
+        figures), ``published`` (what others report) and ``details`` (further lines of text).
 
     Raises:
         UserError: when the folder is no run, or its weights or data cannot be read.
@@ -86,6 +86,7 @@ def evaluate(
             name: _titled(task.figures, figures) for name, figures in yardsticks.items()
         },
         "published": task.published,
+        "details": task.details(model, data, split, folder.samples),
     }
     write_json(folder.evaluation, result)
     write_report(folder.path)
@@ -124,6 +125,7 @@ def _print_table(result: dict[str, Any]) -> None:
     )
     others = {k: v for k, v in result["figures"].items() if k != result["metric"]}
     lines = [f"{name} {written(value)}{_beside(result, name)}" for name, value in others.items()]
+    lines += [f"{name}: {text}" for name, text in result["details"].items()]
     if not sys.stdout.isatty():  # plain lines for pipes and logs
         print(title)
         for name, value in rows:

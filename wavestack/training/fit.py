@@ -170,6 +170,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
         )
     if getattr(model, "condition_channels", None) and getattr(data, "mel", None) is None:
         raise UserError("model.condition_channels is set, but the data give no features (data.mel)")
+    data.check_model(model)
     return instantiate(
         cfg.task,
         model,

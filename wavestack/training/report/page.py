@@ -48,6 +48,7 @@ def write_report(run_dir: Path | str) -> Path:
         for section in (
             _headline(run),
             _yardsticks(run.evaluation),
+            _details(run.evaluation),
             _samples(run),
             _curves(run),
             _receptive_field(run),
@@ -146,6 +147,15 @@ def _other_figures(evaluation: dict[str, Any]) -> str:
 
 def _second(row: tuple[str, float]) -> float:
     return row[1]
+
+
+def _details(evaluation: dict[str, Any]) -> str:
+    """What the task says further, line by line."""
+    rows = "".join(
+        f'<tr><th>{html.escape(name)}</th><td class="number">{html.escape(text)}</td></tr>'
+        for name, text in evaluation.get("details", {}).items()
+    )
+    return f"<section><h2>In detail</h2><table>{rows}</table></section>" if rows else ""
 
 
 def _samples(run: Run) -> str:
