@@ -41,6 +41,20 @@ def valid_samples(x: Tensor, lengths: Tensor) -> Tensor:
     return (time < lengths.to(x.device)[:, None])[:, None]
 
 
+def align_ends(x: Tensor, lengths: Tensor) -> Tensor:
+    """Every row moved to the right, its last sample to the last place; padding stands before it.
+
+    Example:
+        >>> align_ends(torch.tensor([[1, 2, 0, 0], [1, 2, 3, 4]]), torch.tensor([2, 4]))
+        tensor([[0, 0, 1, 2],
+                [1, 2, 3, 4]])
+    """
+    samples = x.shape[-1]
+    time = torch.arange(samples, device=x.device)
+    index = (time + lengths.to(x.device)[:, None]) % samples
+    return x.gather(-1, index.view(-1, *[1] * (x.dim() - 2), samples).expand_as(x))
+
+
 def hide_padding(x: Tensor, valid: Tensor | None) -> Tensor:
     """x with zeros in place of padding, whatever stood there; x itself where all is valid.
 

@@ -8,10 +8,19 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from wavestack.layers.cone import (
+    convolve_at,
+    needed_levels,
+    refuse_batch_statistics,
+    take,
+    take_condition,
+    window_of,
+)
 from wavestack.layers.conv1d import causal_conv1d
 from wavestack.layers.gated import GatedResidualBlock
 from wavestack.layers.schedule import dilation_schedule, kernel_schedule
 from wavestack.layers.state import check_history
+from wavestack.receptive_field.sets import IntSet
 
 
 class DilatedStack(nn.Module):
@@ -107,6 +116,47 @@ class DilatedStack(nn.Module):
             z = block.gate(block.conv(block.enter(x)), condition)
             x = block.add_residual(x, z)
             gates.append(z)
+        return x if self.skip_channels is None else self._sum_skips(gates)
+
+    def forward_last(
+        self, x: Tensor, num_outputs: int = 1, condition: Tensor | None = None
+    ) -> Tensor:
+        """``forward(x, condition)[..., -num_outputs:]``, every block only where these need it.
+
+        Dropout draws for the positions that are evaluated.
+
+        Shape:
+            x: (B, residual_channels, T), condition: (B, condition_channels, T or 1)
+            -> (B, skip_channels or residual_channels, num_outputs)
+
+        Raises:
+            ValueError: when num_outputs is not 1 to T.
+        """
+        T = x.shape[-1]
+        levels = self.needed_levels(T, num_outputs)
+        return self.run_levels(take(x, range(T), levels[0][0]), levels, T, condition)
+
+    def needed_levels(self, num_samples: int, num_outputs: int) -> tuple[tuple[IntSet, ...], ...]:
+        """The positions that the last outputs need of every block's input and output."""
+        branches = tuple((window_of(block.conv),) for block in self._each_block())
+        return needed_levels(branches, num_samples, num_outputs)
+
+    def run_levels(
+        self,
+        x: Tensor,
+        levels: Sequence[tuple[IntSet, ...]],
+        num_samples: int,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """The last outputs, from the needed columns of the input and all columns of the condition."""
+        refuse_batch_statistics(self)
+        last = levels[-1][-1]
+        gates = []
+        for block, (have, want) in zip(self._each_block(), levels, strict=True):
+            y = convolve_at(block.conv, block.enter(x), have, want)
+            z = block.gate(y, take_condition(condition, num_samples, want))
+            x = block.add_residual(take(x, have, want), z)
+            gates.append(take(z, want, last))
         return x if self.skip_channels is None else self._sum_skips(gates)
 
     def initial_state(

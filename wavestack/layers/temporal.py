@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wavestack.layers.cone import convolve_at, take, take_condition
 from wavestack.layers.conv1d import CausalConv1d
 from wavestack.layers.lengths import hide_padding
 from wavestack.layers.lookahead import LookaheadConv1d, delayed, refuse_silence, split_lookahead
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
 from wavestack.layers.state import State
 from wavestack.layers.weight_norm import apply_weight_norm
+from wavestack.receptive_field.sets import IntSet
 
 NORMS = ("weight", "batch", "layer", None)
 ACTIVATIONS = ("relu", "gelu", "glu")
@@ -143,6 +145,36 @@ class TemporalBlock(nn.Module):
         z = self.second(self.conv2(hide_padding(h, valid)), valid)
         return self.leave(x, z)
 
+    def forward_at(
+        self,
+        x: Tensor,
+        levels: tuple[IntSet, ...],
+        num_samples: int,
+        condition: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Run at some positions of a signal alone, see ``wavestack.layers.cone``.
+
+        Args:
+            x: its columns at the first of the levels.
+            levels: positions of the input, between the convolutions, and of the output.
+            num_samples: T, of the whole signal.
+            condition: of the whole signal, or one column.
+            valid: of the whole signal.
+
+        Shape:
+            -> residual and z, both (B, out_channels, positions of the output)
+        """
+        have, middle, want = levels
+        whole = range(num_samples)
+        shown = [None if valid is None else take(valid, whole, level) for level in levels]
+        x = hide_padding(x, shown[0])
+        y = convolve_at(self.conv1, x, have, middle)
+        h = self.first(y, take_condition(condition, num_samples, middle), shown[1])
+        y = convolve_at(self.conv2, hide_padding(h, shown[1]), middle, want)
+        z = self.second(y, shown[2])
+        return self.add_residual(take(x, have, want), z), z
+
     def first(self, y: Tensor, condition: Tensor | None, valid: Tensor | None = None) -> Tensor:
         """What follows the first convolution, up to the second.
 
@@ -170,11 +202,14 @@ class TemporalBlock(nn.Module):
 
     def leave(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """(residual, skip) from the block's input and its branch."""
-        skip = None if self.skip is None else self.skip(z)
+        return self.add_residual(x, z), None if self.skip is None else self.skip(z)
+
+    def add_residual(self, x: Tensor, z: Tensor) -> Tensor:
+        """The residual output alone; x as it came where there is none."""
         if not self.residual_output:
-            return x, skip
+            return x
         total = z + (x if self.shortcut is None else self.shortcut(x))
-        return total if self.activation == "glu" else self.activate(total), skip
+        return total if self.activation == "glu" else self.activate(total)
 
     def activate(self, y: Tensor) -> Tensor:
         """The activation; a gated linear unit halves the channels."""

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wavestack.layers import CausalConv1d, State, TemporalBlock, dilation_schedule, kernel_schedule
-from wavestack.layers.lengths import hide_padding, valid_samples
+from wavestack.layers.cone import needed_levels, refuse_batch_statistics, take, window_of
+from wavestack.layers.lengths import align_ends, hide_padding, valid_samples
 from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
 
 
@@ -154,6 +155,53 @@ class TCN(nn.Module):
                 total = skip if total is None else total + skip
         return hide_padding(self.head(x if total is None else total), valid)
 
+    def forward_last(
+        self,
+        x: Tensor,
+        num_outputs: int = 1,
+        lengths: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> Tensor:
+        """``forward(...)[..., -num_outputs:]``, every level only where these outputs need it.
+
+        With lengths, the last outputs of each row at its own end; zeros before a shorter row's
+        beginning. See ``wavestack.layers.cone``. Dropout takes whole channels, as everywhere.
+
+        Args:
+            x: the batch, as for ``forward``.
+            num_outputs: N, 1 to T.
+            lengths: samples of each row, or None.
+            condition: one column for all samples, or one for each.
+
+        Shape:
+            -> (B, channels, num_outputs)
+
+        Raises:
+            ValueError: when num_outputs is out of range, or in training mode with batch
+                normalization, whose statistics are those of all positions.
+        """
+        self._check_input(x)
+        refuse_batch_statistics(self)
+        T = x.shape[-1]
+        branches = [(window_of(b.conv1), window_of(b.conv2)) for b in self._each_block()]
+        levels = needed_levels(tuple(branches), T, num_outputs)
+        last = levels[-1][-1]
+        valid = None
+        if lengths is not None:
+            valid = align_ends(valid_samples(x, lengths), lengths)
+            x = align_ends(x, lengths)
+            if condition is not None and condition.shape[-1] == T:
+                condition = hide_padding(align_ends(condition, lengths), valid)
+        x = self.enter(take(x, range(T), levels[0][0]))
+        total: Tensor | None = None
+        for block, block_levels in zip(self._each_block(), levels, strict=True):
+            x, z = block.forward_at(x, block_levels, T, condition, valid)
+            if block.skip is not None:
+                skip = block.skip(take(z, block_levels[-1], last))
+                total = skip if total is None else total + skip
+        y = self.head(x if total is None else total)
+        return y if valid is None else hide_padding(y, valid[..., -num_outputs:])
+
     def initial_state(
         self,
         batch_size: int,
@@ -243,14 +291,8 @@ class TCN(nn.Module):
         Raises:
             ValueError: when x has the wrong shape or type.
         """
-        shape = tuple(x.shape)
-        if self.embed is not None:
-            if x.dim() != 2 or x.is_floating_point():
-                raise ValueError(f"x must be (B, T) integers, got {shape} of {x.dtype}")
-            return self.embed(x).transpose(1, 2)
-        if x.dim() != 3 or x.shape[1] != self.in_channels:
-            raise ValueError(f"x must be (B, {self.in_channels}, T), got {shape}")
-        return x
+        self._check_input(x)
+        return x if self.embed is None else self.embed(x).transpose(1, 2)
 
     def head(self, x: Tensor) -> Tensor:
         """The output from the last block's, or from the sum of skips."""
@@ -259,6 +301,13 @@ class TCN(nn.Module):
         if self.skip_channels:  # two linear maps in a row would be one
             x = F.gelu(x) if self.activation == "gelu" else F.relu(x)
         return self.out(x)
+
+    def _check_input(self, x: Tensor) -> None:
+        shape = tuple(x.shape)
+        if self.embed is not None and (x.dim() != 2 or x.is_floating_point()):
+            raise ValueError(f"x must be (B, T) integers, got {shape} of {x.dtype}")
+        if self.embed is None and (x.dim() != 3 or x.shape[1] != self.in_channels):
+            raise ValueError(f"x must be (B, {self.in_channels}, T), got {shape}")
 
     def _silent_state(
         self, batch_size: int, silence: Tensor | None, condition: Tensor | None

@@ -16,6 +16,7 @@ from wavestack.layers import (
     State,
     apply_weight_norm,
 )
+from wavestack.layers.cone import convolve_at, needed_input, take, window_of
 from wavestack.layers.state import check_history
 from wavestack.models.output import make_distribution
 
@@ -180,6 +181,34 @@ class WaveNet(nn.Module):
         if self.first is not None:
             h = h + self.first(self._amplitudes(x))
         return self._head(self.stack(h, condition))
+
+    def forward_last(
+        self,
+        x: Tensor,
+        num_outputs: int = 1,
+        labels: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> Tensor:
+        """``forward(x, labels, features)[..., -num_outputs:]``, evaluated only where these need it.
+
+        See ``wavestack.layers.cone``. Dropout draws for the positions that are evaluated.
+
+        Shape:
+            x: (B, T) codes or (B, 1, T) -> (B, num_parameters, num_outputs)
+
+        Raises:
+            ValueError: when num_outputs is not 1 to T, or as ``forward`` does.
+        """
+        T = x.shape[-1]
+        condition = self.condition(labels, features, T)
+        levels = self.stack.needed_levels(T, num_outputs)
+        want = levels[0][0]
+        h = self._embed(take(x, range(T), want))
+        if self.first is not None:
+            have = needed_input(window_of(self.first), want, T)
+            amplitudes = self._amplitudes(take(x, range(T), have))
+            h = h + convolve_at(self.first, amplitudes, have, want)
+        return self._head(self.stack.run_levels(h, levels, T, condition))
 
     def condition(
         self, labels: Tensor | None, features: Tensor | None, num_samples: int
