@@ -9,18 +9,23 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "AddingProblem": "adding",
     "AudioData": "audio_data",
     "AudioFolder": "folder",
     "BatchOrder": "order",
     "ClipData": "clips",
+    "CopyMemory": "copy_memory",
     "CropBatches": "batches",
     "ESC10": "esc10",
     "FSDD": "fsdd",
     "FeatureMasks": "augment",
     "LJSpeech": "ljspeech",
+    "PianoRollFile": "piano_roll_file",
+    "PianoRolls": "piano_rolls",
     "Recording": "recording",
     "SoundAugmentation": "augment",
     "SyntheticAudio": "synthetic",
+    "SyntheticPianoRolls": "piano_rolls",
     "TaskData": "base",
     "rank_rows": "batches",
     "whole_recordings": "batches",

@@ -3,7 +3,15 @@
 from wavestack.layers.weight_norm import fold_weight_norm
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.classifier import SequenceClassifier
+from wavestack.models.piano_roll import PianoRollTCN
 from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
 
-__all__ = ["TCN", "AudioEffect", "SequenceClassifier", "WaveNet", "fold_weight_norm"]
+__all__ = [
+    "TCN",
+    "AudioEffect",
+    "PianoRollTCN",
+    "SequenceClassifier",
+    "WaveNet",
+    "fold_weight_norm",
+]

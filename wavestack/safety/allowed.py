@@ -11,14 +11,18 @@ _WAVESTACK = {
     "data": (
         *("AudioData", "AudioFolder", "ClipData", "ESC10", "FSDD", "FeatureMasks", "LJSpeech"),
         *("SoundAugmentation", "SyntheticAudio"),
+        *("AddingProblem", "CopyMemory", "PianoRollFile", "PianoRolls", "SyntheticPianoRolls"),
     ),
     "signal": ("LogMel", "LogMelFrontEnd", "WaveformFrontEnd"),
-    "models": ("AudioEffect", "SequenceClassifier", "TCN", "WaveNet"),
+    "models": ("AudioEffect", "PianoRollTCN", "SequenceClassifier", "TCN", "WaveNet"),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
         "TemporalBlock",
     ),
-    "tasks": ("AutoregressiveAudioTask", "ClassificationTask"),
+    "tasks": (
+        *("AddingTask", "AutoregressiveAudioTask", "ClassificationTask", "CopyMemoryTask"),
+        "PianoRollTask",
+    ),
     "training.muon": ("MuonAdamW",),
     "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),
 }

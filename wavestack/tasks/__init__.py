@@ -9,9 +9,12 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "AddingTask": "adding",
     "AutoregressiveAudioTask": "autoregressive",
     "ClassificationTask": "classification",
+    "CopyMemoryTask": "tokens",
     "Figure": "base",
+    "PianoRollTask": "piano_roll",
     "Task": "base",
 }
 __all__ = sorted(_HOME)
