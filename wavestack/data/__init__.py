@@ -23,10 +23,13 @@ _HOME = {
     "PianoRollFile": "piano_roll_file",
     "PianoRolls": "piano_rolls",
     "Recording": "recording",
+    "SeriesData": "series",
+    "SequentialMNIST": "sequential_mnist",
     "SoundAugmentation": "augment",
     "SyntheticAudio": "synthetic",
     "SyntheticPianoRolls": "piano_rolls",
     "TaskData": "base",
+    "Text": "text",
     "rank_rows": "batches",
     "whole_recordings": "batches",
 }

@@ -3,6 +3,7 @@
 from wavestack.layers.weight_norm import fold_weight_norm
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.classifier import SequenceClassifier
+from wavestack.models.forecaster import DLinear, TCNForecaster
 from wavestack.models.piano_roll import PianoRollTCN
 from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
@@ -10,8 +11,10 @@ from wavestack.models.wavenet import WaveNet
 __all__ = [
     "TCN",
     "AudioEffect",
+    "DLinear",
     "PianoRollTCN",
     "SequenceClassifier",
+    "TCNForecaster",
     "WaveNet",
     "fold_weight_norm",
 ]

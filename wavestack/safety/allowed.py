@@ -10,18 +10,21 @@ from __future__ import annotations
 _WAVESTACK = {
     "data": (
         *("AudioData", "AudioFolder", "ClipData", "ESC10", "FSDD", "FeatureMasks", "LJSpeech"),
-        *("SoundAugmentation", "SyntheticAudio"),
+        *("SeriesData", "SoundAugmentation", "SyntheticAudio"),
         *("AddingProblem", "CopyMemory", "PianoRollFile", "PianoRolls", "SyntheticPianoRolls"),
     ),
     "signal": ("LogMel", "LogMelFrontEnd", "WaveformFrontEnd"),
-    "models": ("AudioEffect", "PianoRollTCN", "SequenceClassifier", "TCN", "WaveNet"),
+    "models": (
+        *("AudioEffect", "DLinear", "PianoRollTCN", "SequenceClassifier", "TCN", "TCNForecaster"),
+        "WaveNet",
+    ),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
         "TemporalBlock",
     ),
     "tasks": (
         *("AddingTask", "AutoregressiveAudioTask", "ClassificationTask", "CopyMemoryTask"),
-        "PianoRollTask",
+        *("ForecastingTask", "PianoRollTask"),
     ),
     "training.muon": ("MuonAdamW",),
     "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),

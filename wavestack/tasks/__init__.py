@@ -11,11 +11,14 @@ from typing import Any
 _HOME = {
     "AddingTask": "adding",
     "AutoregressiveAudioTask": "autoregressive",
+    "CharacterTask": "tokens",
     "ClassificationTask": "classification",
     "CopyMemoryTask": "tokens",
     "Figure": "base",
+    "ForecastingTask": "forecasting",
     "PianoRollTask": "piano_roll",
     "Task": "base",
+    "TokenTask": "tokens",
 }
 __all__ = sorted(_HOME)
 
