@@ -44,6 +44,11 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     _sync_folder(path.parent)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of known content, whole or not at all."""
+    atomic_write(path, lambda file: file.write(content))
+
+
 def write_with_hash(path: Path, write: Callable[[BinaryIO], object]) -> str:
     """Like `atomic_write`, and keep `PATH.sha256` in step with it whenever the process dies.
 

@@ -61,3 +61,15 @@ class TaskData(ABC):
             Keys of the ``data`` part with their new values; a dictionary replaces a whole object.
         """
         return {"batch_size": 2, "num_workers": 0}
+
+    @classmethod
+    def settled(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What a training fixes in its config before it starts, so that it never changes again.
+
+        Args:
+            data: the ``data`` part of the config.
+
+        Returns:
+            Keys of the ``data`` part with their values, such as the alphabet of a text.
+        """
+        return {}

@@ -12,6 +12,7 @@ _WAVESTACK = {
         *("AudioData", "AudioFolder", "ClipData", "ESC10", "FSDD", "FeatureMasks", "LJSpeech"),
         *("SeriesData", "SoundAugmentation", "SyntheticAudio"),
         *("AddingProblem", "CopyMemory", "PianoRollFile", "PianoRolls", "SyntheticPianoRolls"),
+        *("SequentialMNIST", "Text"),
     ),
     "signal": ("LogMel", "LogMelFrontEnd", "WaveformFrontEnd"),
     "models": (
@@ -23,7 +24,13 @@ _WAVESTACK = {
         "TemporalBlock",
     ),
     "tasks": (
-        *("AddingTask", "AutoregressiveAudioTask", "ClassificationTask", "CopyMemoryTask"),
+        *(
+            "AddingTask",
+            "AutoregressiveAudioTask",
+            "CharacterTask",
+            "ClassificationTask",
+            "CopyMemoryTask",
+        ),
         *("ForecastingTask", "PianoRollTask"),
     ),
     "training.muon": ("MuonAdamW",),

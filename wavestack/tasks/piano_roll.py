@@ -24,7 +24,7 @@ class PianoRollTask(Task):
 
     metric = "nats_per_frame"
     element = "frames"
-    samples = None
+    samples = "piano_roll"
 
     @staticmethod
     def count(batch: Batch) -> int:
@@ -42,7 +42,7 @@ class PianoRollTask(Task):
 
     def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
         """Key frequencies, and keys that stay or change by themselves."""
-        from wavestack.metrics.piano_roll import key_frequency_nats, key_succession_nats
+        from wavestack.metrics import key_frequency_nats, key_succession_nats
 
         train, test = data.pieces("train"), data.pieces(split)
         return {

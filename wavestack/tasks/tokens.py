@@ -29,12 +29,40 @@ class TokenTask(Task):
 
     def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """Nats of all places that count."""
-        return self._nats(model(batch["tokens"]), batch)
+        first = _first_that_counts(batch["mask"])
+        if first == 0:
+            return self._nats(model(batch["tokens"]), batch)
+        # What only warms the receptive field up is not computed where nothing depends on it.
+        logits = model.forward_last(batch["tokens"], batch["tokens"].shape[1] - first)
+        return self._nats(logits, {k: batch[k][:, first:] for k in ("targets", "mask")})
 
     @staticmethod
     def _nats(logits: Tensor, batch: Batch) -> Tensor:
         nats = F.cross_entropy(logits.float(), batch["targets"], reduction="none")
         return nats.masked_fill(~batch["mask"], 0.0).sum(dtype=torch.float64)
+
+
+class CharacterTask(TokenTask):
+    """Text: predict every character from those before it, in bits per character."""
+
+    metric = "bits_per_character"
+    unit_scale = 1 / math.log(2)
+    element = "characters"
+    samples = "text"
+
+    def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
+        """Zero-order entropy, first-order Markov, and compressors that know the training text."""
+        from wavestack.metrics import compressor_bits, markov_bits, zero_order_bits
+
+        train, test = data.part("train"), data.part(split)
+        codes = [data.encode(train)], [data.encode(test)]
+        count = len(data.alphabet)
+        bits = {
+            "zero-order entropy": zero_order_bits(*codes, count),
+            "first-order Markov": markov_bits(*codes, count),
+            **compressor_bits(train, test),
+        }
+        return {name: {self.metric: value} for name, value in bits.items()}
 
 
 class CopyMemoryTask(TokenTask):
@@ -74,3 +102,9 @@ class CopyMemoryTask(TokenTask):
         return {
             "no memory": {self.metric: guess, "percent_of_symbols_recalled": 100 / ALPHABET},
         }
+
+
+def _first_that_counts(mask: Tensor) -> int:
+    """The first column of a mask (B, T) that counts in some row; 0 where none does."""
+    columns = mask.any(0)
+    return int(columns.int().argmax()) if bool(columns.any()) else 0

@@ -85,7 +85,8 @@ def evaluate(
         "baseline_figures": {
             name: _titled(task.figures, figures) for name, figures in yardsticks.items()
         },
-        "published": task.published,
+        # What others report is of the test split.
+        "published": task.published if split == "test" else {},
         "details": task.details(model, data, split, folder.samples),
     }
     write_json(folder.evaluation, result)

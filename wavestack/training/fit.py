@@ -54,6 +54,7 @@ def train(cfg: DictConfig, run_dir: Path | str) -> dict[str, Any]:
             loss was not finite.
     """
     check_settings(cfg.trainer)
+    cfg = _settled(cfg)
     if cfg.seed < 0:
         raise UserError(f"seed must be >= 0, got {cfg.seed}")
     folder = RunFolder(cfg.get("resume") or run_dir, cfg.trainer.keep_checkpoints)
@@ -152,6 +153,20 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
     if not main:
         return {}
     return finish(cfg, run, console, device)
+
+
+def _settled(cfg: DictConfig) -> DictConfig:
+    """The config with what its data fix before the training starts (an alphabet)."""
+    from wavestack.safety.instantiate import resolve_target
+    from wavestack.safety.trust import trusted_packages
+
+    target = OmegaConf.select(cfg, "data._target_")
+    found = resolve_target(target, "data", trusted_packages()) if target is not None else None
+    settled = getattr(found, "settled", None)
+    cfg = cfg.copy()
+    for key, value in ({} if settled is None else settled(cfg.data)).items():
+        OmegaConf.update(cfg, f"data.{key}", value, force_add=True)
+    return cfg
 
 
 def make_task(cfg: DictConfig, data: Any) -> Task:

@@ -34,4 +34,12 @@ def make_sampler(run: TrainingRun, writer: Any = None) -> Sampler | None:
         from wavestack.training.samples.audio import AudioSampler
 
         return AudioSampler(run, writer)
-    raise ValueError(f"samples of a task must be 'audio' or None, got {kind!r}")
+    if kind == "text":
+        from wavestack.training.samples.text import TextSampler
+
+        return TextSampler(run)
+    if kind == "piano_roll":
+        from wavestack.training.samples.piano_roll import PianoRollSampler
+
+        return PianoRollSampler(run)
+    raise ValueError(f"samples of a task must be audio, text, piano_roll or None, got {kind!r}")
