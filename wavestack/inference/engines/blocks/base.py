@@ -10,6 +10,7 @@ from wavestack.layers import State
 
 # In order of preference for "auto": name -> where the class is. Imported when it is its turn.
 BLOCK_ENGINES = {
+    "compiled": "wavestack.inference.engines.blocks.compiled:CompiledBlocks",
     "eager": "wavestack.inference.engines.blocks.eager:EagerBlocks",
 }
 

@@ -1,0 +1,235 @@
+"""The compiled block engine: equal to the offline network, whatever the model and the blocks."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from wavestack.inference import Stream
+from wavestack.layers import CausalConv1d, DilatedStack
+from wavestack.models import TCN, AudioEffect, WaveNet
+
+pytest.importorskip("numba")
+
+# Sums of some hundred float32 products in another order.
+TOLERANCE = {"atol": 3e-6, "rtol": 3e-6}
+
+
+def random_model(rng: random.Random) -> tuple[nn.Module, int, int]:
+    """A model, its input channels, and those of its condition or 0."""
+    width, condition = rng.randint(1, 40), rng.choice([None, None, 1, 3])
+    count = rng.randint(1, 4)
+    dilations = [rng.randint(1, 30) for _ in range(count)]
+    sizes = [rng.randint(1, 5) for _ in range(count)]
+    lists = {"dilations": dilations, "kernel_sizes": sizes}
+    kind = rng.choice(["chain", "stack", "effect", "tcn"])
+    if kind == "chain":
+        groups = rng.choice([1, 2])
+        middle = groups * rng.randint(1, 9)
+        activation = rng.choice(
+            [nn.ReLU(), nn.LeakyReLU(0.3), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.GELU()]
+        )
+        convs = [
+            CausalConv1d(middle, middle, size, dilation=d, groups=groups, bias=rng.random() < 0.5)
+            for size, d in zip(sizes, dilations, strict=True)
+        ]
+        parts = [part for conv in convs for part in (conv, nn.BatchNorm1d(middle), activation)]
+        return nn.Sequential(CausalConv1d(width, middle, 2), *parts), width, 0
+    if kind == "stack":
+        skip, narrow = rng.choice([None, 7, 16]), rng.choice([None, 3])
+        model: nn.Module = DilatedStack(
+            width,
+            rng.randint(1, 20),
+            skip,
+            **lists,
+            condition_channels=condition,
+            bottleneck_channels=narrow,
+            weight_norm=rng.random() < 0.3,
+            bias=rng.random() < 0.8,
+        )
+        return model, width, condition or 0
+    if kind == "effect":
+        channels = tuple(rng.randint(1, 18) for _ in range(rng.randint(1, 3)))
+        model = AudioEffect(
+            channels,
+            **lists,
+            activation=rng.choice(["tanh", "relu", "gated"]),
+            head_kernel_size=rng.randint(1, 4),
+            head_scale=1.0,
+            condition_channels=condition,
+        )
+        return model, 1, condition or 0
+    activation_name = rng.choice(["relu", "gelu", "glu"])
+    norms = ["weight", "batch", None] if activation_name == "glu" else ["weight", "batch", "layer"]
+    model = TCN(
+        width,
+        [rng.choice([width, rng.randint(1, 20)]) for _ in range(count)],
+        out_channels=rng.choice([None, 3]),
+        **lists,
+        norm=rng.choice(norms),
+        activation=activation_name,
+        skip_channels=rng.choice([None, 5]),
+        condition_channels=condition,
+        conditioning=rng.choice(["film", "bias"]),
+    )
+    return model, width, condition or 0
+
+
+def randomize(model: nn.Module) -> None:
+    """Offsets, scales and statistics away from where they start, signals kept near 1."""
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1 or "condition" in name:
+            nn.init.normal_(parameter, mean=0.5, std=0.2)
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            nn.init.uniform_(buffer, 0.5, 1.5)
+
+
+def in_blocks(stream: Stream, x: Tensor, h: Tensor | None, sizes: list[int]) -> Tensor:
+    outputs, start = [], 0
+    for size in sizes:
+        block = None if h is None else h if h.shape[-1] == 1 else h[..., start : start + size]
+        outputs.append(stream.push(x[..., start : start + size], block))
+        start += size
+    return torch.cat(outputs, dim=-1)
+
+
+def case(seed: int) -> tuple[nn.Module, Tensor, Tensor | None, Tensor]:
+    """A random model with input, condition and its offline output."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    model, channels, condition = random_model(rng)
+    randomize(model.eval())
+    batch = rng.choice([1, 1, 2, 5])
+    x = torch.randn(batch, channels, 300)
+    h = torch.randn(batch, condition, rng.choice([1, 300])) if condition else None
+    with torch.no_grad():
+        expected = model(x) if h is None else model(x, condition=h)
+    return model, x, h, expected
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_model_in_any_blocks_equals_the_offline_network(seed):
+    model, x, h, expected = case(seed)
+    stream = Stream(model, x.shape[0], engine="compiled")
+    sizes = [1, 0, 2, 1, 96, 131, 69]
+    found = in_blocks(stream, x, h, sizes)
+    torch.testing.assert_close(found, expected, **TOLERANCE)
+    assert stream.flush().shape == (*expected.shape[:2], 0)
+    random.Random(seed).shuffle(sizes)
+    # The cut into blocks changes no bit.
+    assert torch.equal(in_blocks(stream, x, h, sizes), found)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5, 9])
+def test_states_pass_between_engines_amid_a_signal(seed):
+    model, x, h, expected = case(seed)
+    streams = [Stream(model, x.shape[0], engine=name) for name in ("compiled", "eager")]
+    outputs, start = [], 0
+    for i, size in enumerate((70, 30, 55, 1, 144)):
+        here, other = streams[i % 2], streams[1 - i % 2]
+        block = slice(start, start + size)
+        local = h if h is None or h.shape[-1] == 1 else h[..., block]
+        outputs.append(here.push(x[..., block], local))
+        other.load_state_dict(here.state_dict())
+        start += size
+    torch.testing.assert_close(torch.cat(outputs, -1), expected, **TOLERANCE)
+
+
+def test_a_row_of_a_large_batch_gives_what_it_gives_alone_and_starts_afresh_alone():
+    torch.manual_seed(0)
+    model = DilatedStack(6, 5, 4, num_layers=5)
+    x = torch.randn(64, 6, 80)
+    stream = Stream(model, 64, engine="compiled")
+    first = stream.push(x)
+    for row in (0, 63):
+        alone = Stream(model, engine="compiled").push(x[row : row + 1])
+        assert torch.equal(first[row : row + 1], alone)
+    stream.reset([3])
+    again = stream.push(x)
+    assert torch.equal(again[3], first[3])
+    assert not torch.equal(again[4], first[4])
+
+
+def test_silence_as_history():
+    torch.manual_seed(0)
+    effect = AudioEffect((5, 3), num_layers=4)
+    x = torch.randn(1, 1, 50)
+    with torch.no_grad():
+        expected = effect(nn.functional.pad(x, (100, 0)))[..., 100:]
+    found = Stream(effect, history="silence", engine="compiled").push(x)
+    torch.testing.assert_close(found, expected, **TOLERANCE)
+
+
+def test_nan_is_not_lost():
+    effect = AudioEffect((3,), num_layers=3)
+    x = torch.zeros(1, 1, 40)
+    x[..., 20] = torch.nan
+    stream, eager = Stream(effect, engine="compiled"), Stream(effect, engine="eager")
+    assert torch.equal(stream.push(x).isnan(), eager.push(x).isnan())
+
+
+def test_nothing_is_compiled_anew_for_another_shape():
+    from wavestack.inference.engines.blocks.kernel import advance
+
+    Stream(CausalConv1d(1, 1, 2), engine="compiled")
+    before = len(advance.overloads)
+    for model, channels in ((CausalConv1d(9, 70, 5, dilation=7), 9), (AudioEffect((20, 2)), 1)):
+        for batch in (1, 7):
+            Stream(model, batch, engine="compiled").push(torch.zeros(batch, channels, 5))
+    assert len(advance.overloads) == before == 1
+
+
+def test_memory_does_not_grow_with_time():
+    stream = Stream(AudioEffect((4, 2), num_layers=6), engine="compiled")
+    block = torch.zeros(1, 1, 17)
+
+    def run(num_blocks: int) -> int:
+        for _ in range(num_blocks):
+            stream.push(block)
+        return tracemalloc.get_traced_memory()[0]
+
+    run(50)
+    tracemalloc.start()
+    early, late = run(50), run(2000)
+    tracemalloc.stop()
+    assert late - early < 2000
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (CausalConv1d(2, 2, 3, stride=2), "a convolution has stride 2"),
+        (CausalConv1d(2, 2, 3, dtype=torch.float64), "it computes in float32"),
+        (TCN(2, (4,), lookahead=2), "it looks 2 samples ahead"),
+        (nn.Sequential(CausalConv1d(2, 2, 3), nn.ELU()), "ELU is not among the modules"),
+        (nn.Sequential(CausalConv1d(2, 2, 3), nn.GELU("tanh")), "a GELU is approximated by tanh"),
+        (type("Mine", (CausalConv1d,), {})(1, 1, 2), "Mine is not among the modules it knows"),
+        (WaveNet(4, 4, 4, 4, num_layers=2), "WaveNet is not among the modules it knows"),
+    ],
+)
+def test_what_it_cannot_run_is_said_and_runs_eagerly(model, reason):
+    with pytest.raises(ValueError, match=reason):
+        Stream(model, engine="compiled")
+    assert Stream(model).engine == "eager"
+
+
+def test_auto_takes_the_compiled_engine_where_it_can():
+    assert Stream(CausalConv1d(2, 2, 3)).engine == "compiled"
+
+
+def test_blocks_of_a_wrong_shape_are_named():
+    stream = Stream(DilatedStack(3, 3, num_layers=1, condition_channels=2), engine="compiled")
+    x = torch.zeros(1, 3, 5)
+    with pytest.raises(ValueError, match=r"block must be float32 of shape \(1, 3, 5\), got"):
+        stream.push(torch.zeros(1, 4, 5))
+    with pytest.raises(ValueError, match="condition must be given"):
+        stream.push(x)
+    with pytest.raises(ValueError, match=r"condition must have shape \(B, 2, 5 or 1\)"):
+        stream.push(x, torch.zeros(1, 2, 4))
+    with pytest.raises(ValueError, match="condition must be None"):
+        Stream(CausalConv1d(3, 3, 2), engine="compiled").push(x, torch.zeros(1, 2, 5))

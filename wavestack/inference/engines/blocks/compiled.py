@@ -1,0 +1,151 @@
+"""The block engine in Numba: one compiled loop for every model whose structure it knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wavestack.inference.saved_state import named_tensors, with_tensors
+from wavestack.layers import State
+
+if TYPE_CHECKING:
+    from wavestack.inference.engines.blocks.program import Past
+
+_TILE_ROWS = 64
+_SPARE = 64  # floats behind each signal, for vectors that end beyond its rows
+
+
+class CompiledBlocks:
+    """Run the causal modules of wavestack on one CPU core; see ``BlockEngine``.
+
+    The weights are packed once. A push allocates its output and nothing else.
+    """
+
+    def __init__(self, model: Any, state: State) -> None:
+        from wavestack.inference.engines.blocks.structure import build_program
+
+        with torch.no_grad():
+            program = build_program(model)
+            self.operations, self.weights = program.tables()
+        self.program = program
+        self._output_channels = program.channels[program.output]
+        self._template = state
+        self.batch_size = next(iter(named_tensors(state).values())).shape[0]
+        self._tile = max(1, _TILE_ROWS // self.batch_size)
+        self._lay_out_signals()
+        place, first = (program.condition or (0, 0, 0))[:2]
+        self._ends = np.array([program.input, place, first, program.output], np.int64)
+        self._no_condition = np.zeros((self.batch_size, 0, 1), np.float32)
+        self.state = state
+        # Compiles now, or reads the machine code from the disk, and not amid the first block.
+        self._advance(np.zeros((self.batch_size, program.input_channels, 0), np.float32))
+
+    @staticmethod
+    def why_not(model: nn.Module) -> str | None:
+        """Why this engine cannot run the model here, or None where it can."""
+        try:
+            from wavestack.inference.engines.blocks.structure import build_program
+        except ImportError:
+            return "numba is not installed (pip install numba)"
+        from wavestack.inference.engines.blocks.program import UnsupportedModelError
+
+        for parameter in model.parameters():
+            if parameter.device.type != "cpu":
+                return f"it runs on the CPU, and the model is on {parameter.device}"
+            if parameter.dtype != torch.float32:
+                return f"it computes in float32, and the model is {parameter.dtype}"
+        try:
+            with torch.no_grad():
+                build_program(model)
+        except UnsupportedModelError as error:
+            return str(error)
+        return None
+
+    def push(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The outputs that are due after the next block."""
+        program = self.program
+        shape = (self.batch_size, program.input_channels, block.shape[-1])
+        if block.shape != shape or block.dtype != torch.float32:
+            raise ValueError(
+                f"block must be float32 of shape {shape}, got {block.dtype}, {tuple(block.shape)}"
+            )
+        length = shape[2]
+        given = None
+        if program.condition is not None or condition is not None:
+            given = self._checked(condition, length)
+        return self._advance(block.detach().contiguous().numpy(), given)
+
+    def finish(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Nothing is owed when the signal ends: what looks ahead is not compiled."""
+        return torch.empty(self.batch_size, self._output_channels, 0)
+
+    def _advance(self, x: np.ndarray, condition: np.ndarray | None = None) -> Tensor:
+        from wavestack.inference.engines.blocks.kernel import advance
+
+        y = torch.empty(self.batch_size, self._output_channels, x.shape[2])
+        advance(
+            x,
+            self._no_condition if condition is None else condition,
+            y.numpy(),
+            self.operations,
+            self._signals,
+            self._places,
+            self.weights,
+            self._memory,
+            self._ends,
+            self._tile,
+        )
+        return y
+
+    @property
+    def state(self) -> State:
+        """The model's own stream state, copied from the signals' pasts."""
+        tensors = {}
+        for name, past in zip(named_tensors(self._template), self.program.pasts, strict=True):
+            tensors[name] = torch.from_numpy(self._cells(past)).permute(1, 2, 0).contiguous()
+        return with_tensors(self._template, tensors)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._memory[:] = 0
+        self._places[:] = self._signals[:, 2]
+        for tensor, past in zip(named_tensors(state).values(), self.program.pasts, strict=True):
+            self._cells(past)[:] = tensor.detach().permute(2, 0, 1).numpy()
+
+    def _lay_out_signals(self) -> None:
+        from wavestack.inference.engines.blocks.convolution import padded
+
+        program, rows = self.program, self._tile * self.batch_size
+        table, offset = [], 0
+        for channels, samples in zip(program.channels, program.samples, strict=True):
+            row, past = padded(channels), samples * self.batch_size
+            # Room to run on before the past is moved back: for half the cost of its length.
+            capacity = past + (max(4 * rows, past // 2) if past else rows)
+            table.append((offset, row, past, capacity))
+            offset += -(-(capacity * row + _SPARE) // _SPARE) * _SPARE
+        self._signals = np.array(table, np.int64)
+        self._places = self._signals[:, 2].copy()
+        self._memory = np.zeros(offset, np.float32)
+
+    def _cells(self, past: Past) -> np.ndarray:
+        """A view of what a signal's last rows hold, (samples, B, channels)."""
+        offset, row, _, _ = self._signals[past.signal]
+        end = offset + self._places[past.signal] * row
+        rows = self._memory[end - past.samples * self.batch_size * row : end]
+        return rows.reshape(past.samples, self.batch_size, row)[..., : past.channels]
+
+    def _checked(self, condition: Tensor | None, length: int) -> np.ndarray:
+        wanted = self.program.condition
+        if condition is None or wanted is None:
+            word = "given" if condition is None else "None"
+            raise ValueError(f"condition must be {word} for this model")
+        shape = (self.batch_size, wanted[2], condition.shape[-1])
+        if condition.shape[-1] not in (1, length) or condition.shape[1] != shape[1]:
+            raise ValueError(
+                f"condition must have shape (B, {shape[1]}, {length} or 1), "
+                f"got {tuple(condition.shape)}"
+            )
+        return condition.detach().expand(shape).contiguous().numpy()

@@ -1,0 +1,184 @@
+"""The stacks of wavestack as programs: gated blocks, effect layers, temporal blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from wavestack.inference.engines.blocks.parts import (
+    build_conv,
+    condition_signal,
+    fold_batch_norm,
+)
+from wavestack.inference.engines.blocks.program import (
+    GATE,
+    GLU,
+    Program,
+    UnsupportedModelError,
+    fill,
+    halves,
+)
+from wavestack.layers import DilatedStack, GatedResidualBlock
+from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
+from wavestack.models.audio_effect import AudioEffect
+from wavestack.models.tcn import TCN
+
+
+def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
+    skips: int | None = None
+    for module in stack.blocks:
+        block = cast(GatedResidualBlock, module)
+        entered = x
+        if block.narrow is not None:
+            entered = build_conv(program, block.narrow, x, remembered=False)
+        mixed = None
+        if block.condition is not None:
+            mixed = (condition_signal(program), halves(block.condition.weight))
+        weight, bias = halves(block.conv.weight), block.conv.bias
+        y = build_conv(
+            program,
+            block.conv,
+            entered,
+            weight=weight,
+            bias=None if bias is None else halves(bias),
+            mixed=mixed,
+            into=program.signal(weight.shape[0], "gates"),
+        )
+        size = block.dilation_channels
+        z = program.gate(y, size, GATE, program.signal(size, "z"))
+        weight, bias = block.project.weight, block.project.bias
+        if stack.skip_channels is not None:
+            count = stack.skip_channels
+            into = program.signal(count) if skips is None else skips
+            own = None if bias is None else bias[-count:]
+            program.convolve(z, weight[-count:], own, onto=skips, into=into, remembered=False)
+            skips = into
+        if block.residual_output:
+            count = stack.residual_channels
+            own = None if bias is None else bias[:count]
+            x = program.convolve(z, weight[:count], own, onto=x, remembered=False)
+    return x if skips is None else skips
+
+
+def build_effect(program: Program, effect: AudioEffect, x: int) -> int:
+    dry, head = x, None
+    gated = effect.activation == "gated"
+    for i, array in enumerate(effect.each_array()):
+        x = build_conv(program, array.enter, x, remembered=False)
+        for layer in array.each_layer():
+            width = layer.conv.in_channels
+            weight, bias, mix = layer.conv.weight, layer.conv.bias, layer.mix_in.weight
+            if gated:
+                weight, bias, mix = halves(weight), halves(cast(Tensor, bias)), halves(mix)
+            # The first activations of all are the head so far.
+            z = program.signal(width, None if head is None else "z")
+            y = program.signal(weight.shape[0], "gates") if gated else z
+            build_conv(
+                program,
+                layer.conv,
+                x,
+                weight=weight,
+                bias=bias,
+                mixed=(dry, mix),
+                into=y,
+                relu=effect.activation == "relu",
+            )
+            if gated:
+                program.gate(y, width, GATE, z)
+            elif effect.activation == "tanh":
+                program.pointwise("tanh", z)
+            head = z if head is None else program.add(head, z, head)
+            if layer.project is not None:
+                x = program.convolve(
+                    z, layer.project.weight, layer.project.bias, onto=x, remembered=False
+                )
+        scale = effect.head_scale if i == len(effect.arrays) - 1 else 1.0
+        weight, bias = array.head.weight * scale, array.head.bias
+        bias = None if bias is None else bias * scale
+        head = build_conv(program, array.head, cast(int, head), weight=weight, bias=bias)
+    return cast(int, head)
+
+
+def build_tcn(program: Program, model: TCN, x: int) -> int:
+    if model.lookahead:
+        raise UnsupportedModelError(f"it looks {model.lookahead} samples ahead")
+    if model.embed is not None:
+        raise UnsupportedModelError("its input is tokens")
+    total: int | None = None
+    for module in model.blocks:
+        block: Any = module
+        y = _build_half(program, block, x, first=True)
+        z = _build_half(program, block, y, first=False)
+        if block.skip is not None:
+            into = program.signal(block.skip_channels) if total is None else total
+            build_conv(program, block.skip, z, onto=total, into=into, remembered=False)
+            total = into
+        if block.residual_output:
+            relu = block.activation == "relu"
+            if block.shortcut is not None:
+                x = build_conv(program, block.shortcut, x, onto=z, relu=relu, remembered=False)
+            else:
+                x = program.add(z, x, relu=relu)
+            if block.activation == "gelu":
+                program.pointwise("gelu", x)
+    if total is not None:
+        x = total
+        if model.out is not None:
+            program.pointwise("gelu" if model.activation == "gelu" else "relu", x)
+    return x if model.out is None else build_conv(program, model.out, x, remembered=False)
+
+
+def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
+    """Convolution, normalization, condition and activation of a temporal block."""
+    conv, norm = (block.conv1, block.norm1) if first else (block.conv2, block.norm2)
+    glu = block.activation == "glu"
+    lay_out: Callable[[Tensor], Tensor] = halves if glu else lambda weight: weight
+    weight, bias = conv.weight, conv.bias
+    if isinstance(norm, MaskedBatchNorm1d):
+        weight, bias = fold_batch_norm(weight, bias, norm)
+    elif glu and norm is not None:
+        raise UnsupportedModelError("it normalizes the layers of gated linear units")
+    condition = block.condition if first else None
+    film = condition is not None and condition.out_channels == 2 * conv.out_channels
+    plain = norm is None or isinstance(norm, MaskedBatchNorm1d)
+    mixed = None
+    if condition is not None and plain and not film:
+        mixed = (condition_signal(program), lay_out(condition.weight))
+    late = condition if mixed is None else None  # enters after the convolution is complete
+    relu = block.activation == "relu"
+    # The second convolution looks back on what the first one gives; nobody on what it gives itself.
+    width = lay_out(weight).shape[0]
+    name = "gates" if glu else None if first else "z"
+    y = build_conv(
+        program,
+        conv,
+        x,
+        weight=lay_out(weight),
+        bias=None if bias is None else lay_out(bias),
+        mixed=mixed,
+        into=program.signal(width, name),
+        relu=relu and plain and late is None,
+    )
+    if isinstance(norm, ChannelNorm):
+        program.layer_norm(y, norm.weight, norm.bias, norm.eps)
+    if late is not None:
+        parts = late.weight.chunk(2) if film else (late.weight,)
+        weight = torch.cat([fill(lay_out(part)) for part in parts])
+        h = program.convolve(
+            condition_signal(program),
+            weight,
+            into=program.signal(weight.shape[0], "film"),
+            remembered=False,
+        )
+        y = program.film(y, h) if film else program.add(y, h, y)
+    if glu:
+        size = block.out_channels
+        return program.gate(y, size, GLU, program.signal(size, None if first else "z"))
+    if block.activation == "gelu":
+        program.pointwise("gelu", y)
+    elif relu and not (plain and late is None):
+        program.pointwise("relu", y)
+    return y

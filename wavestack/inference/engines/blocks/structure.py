@@ -1,0 +1,104 @@
+"""How the causal modules of wavestack become programs: by their structure, class by class.
+
+A class is known exactly, never by inheritance: a subclass may compute something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from wavestack.inference.chain import Chain
+from wavestack.inference.engines.blocks.parts import affine, build_conv
+from wavestack.inference.engines.blocks.program import Program, UnsupportedModelError
+from wavestack.inference.engines.blocks.stacks import build_effect, build_stack, build_tcn
+from wavestack.layers import CausalConv1d, DilatedStack
+from wavestack.models.audio_effect import AudioEffect
+from wavestack.models.tcn import TCN
+
+
+def build_program(model: nn.Module) -> Program:
+    """The program of a model in eval mode.
+
+    Raises:
+        UnsupportedModelError: saying which part cannot be compiled.
+    """
+    if not _has_width(model):
+        raise UnsupportedModelError(f"{type(model).__name__} is not among the modules it knows")
+    program = Program()
+    channels = _input_channels(model)
+    condition = getattr(model, "condition_channels", None) or 0
+    beside = isinstance(model, AudioEffect)  # whose mix-ins read input and condition as one
+    program.input = program.signal(channels + condition * beside)
+    if condition:
+        place = (program.input, channels) if beside else (program.signal(condition), 0)
+        program.condition = (*place, condition)
+    program.input_channels = channels
+    program.output = _build(program, model, program.input)
+    if not program.pasts:
+        raise UnsupportedModelError("it has no convolution")
+    return program
+
+
+def _input_channels(model: nn.Module) -> int:
+    if isinstance(model, Chain):
+        return next((_input_channels(part) for part in model.parts if _has_width(part)), 1)
+    if isinstance(model, AudioEffect):
+        return 1
+    if isinstance(model, DilatedStack):
+        return model.residual_channels
+    return cast(Any, model).in_channels
+
+
+def _has_width(part: nn.Module) -> bool:
+    return isinstance(part, Chain) or type(part) in _BUILDERS
+
+
+def _build(program: Program, model: nn.Module, x: int) -> int:
+    builder = _BUILDERS.get(type(model)) or _POINTWISE.get(type(model))
+    if builder is None:
+        raise UnsupportedModelError(f"{type(model).__name__} is not among the modules it knows")
+    return builder(program, model, x)
+
+
+def _build_chain(program: Program, chain: Chain, x: int) -> int:
+    for part in chain.parts:
+        if getattr(part, "condition_channels", None):
+            raise UnsupportedModelError("a part of a Sequential wants a condition")
+        x = _build(program, part, x)
+    return x
+
+
+def _build_batch_norm(program: Program, norm: nn.BatchNorm1d, x: int) -> int:
+    scale, shift = affine(norm)
+    return program.convolve(x, torch.diag(scale)[..., None], shift, remembered=False)
+
+
+def _build_gelu(program: Program, module: nn.GELU, x: int) -> int:
+    if module.approximate != "none":
+        raise UnsupportedModelError(f"a GELU is approximated by {module.approximate}")
+    return program.pointwise("gelu", x)
+
+
+_BUILDERS: dict[type, Callable[..., int]] = {
+    Chain: _build_chain,
+    CausalConv1d: build_conv,
+    DilatedStack: build_stack,
+    AudioEffect: build_effect,
+    TCN: build_tcn,
+}
+_POINTWISE: dict[type, Callable[..., int]] = {
+    nn.Identity: lambda program, module, x: x,
+    nn.Dropout: lambda program, module, x: x,
+    nn.Dropout1d: lambda program, module, x: x,
+    nn.BatchNorm1d: _build_batch_norm,
+    nn.ReLU: lambda program, module, x: program.pointwise("relu", x),
+    nn.LeakyReLU: lambda program, module, x: program.leaky_relu(x, module.negative_slope),
+    nn.Tanh: lambda program, module, x: program.pointwise("tanh", x),
+    nn.Sigmoid: lambda program, module, x: program.pointwise("sigmoid", x),
+    nn.SiLU: lambda program, module, x: program.pointwise("silu", x),
+    nn.GELU: _build_gelu,
+}
