@@ -113,6 +113,7 @@ class GenerateConfig:
     batch_size: int = 1
     seed: int = 0
     temperature: float = 1.0
+    characters: int = 400
     labels: Any = None
     primer: str | None = None
     mel_from: str | None = None
@@ -130,7 +131,10 @@ class StreamConfig:
     input: str = MISSING
     out: str = "streamed.wav"
     block: int = 64
+    pcm: str = "s16le"
     labels: Any = None
+    condition: Any = None
+    engine: str = "auto"
     device: str = "auto"
 
 

@@ -1,4 +1,4 @@
-"""`wavestack generate`: audio that a trained model makes up."""
+"""`wavestack generate`: audio, or text, that a trained model makes up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from wavestack.commands.generate_text import write_text, writes_text
 from wavestack.commands.trained import Trained, check_autoregressive, write_audio
 from wavestack.errors import UserError
 
@@ -25,14 +26,19 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"seconds must be > 0 and finite, got {cfg.seconds:g}")
     if cfg.batch_size < 1:
         raise UserError(f"batch_size must be >= 1, got {cfg.batch_size}")
-    if Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg"):
-        raise UserError(f"out={cfg.out}: must end in .wav, .flac or .ogg")
+    if Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg", ".txt"):
+        raise UserError(f"out={cfg.out}: must end in .wav, .flac or .ogg (text: .txt)")
 
 
 def run(cfg: DictConfig) -> None:
     """Generate, write one file for each row, and say what was made and how fast."""
     from wavestack.inference import draw_labels, generate
 
+    if writes_text(cfg.run):
+        write_text(cfg)
+        return
+    if Path(cfg.out).suffix.lower() == ".txt":
+        raise UserError(f"out={cfg.out}: this model makes audio; .wav, .flac or .ogg")
     trained = Trained(cfg.run, cfg.device)
     model = trained.model
     check_autoregressive(model, "generate")

@@ -41,7 +41,7 @@ class Trained:
             self.config, "data", "source", "sample_rate"
         )
         if rate is None:
-            raise UserError(f"{run}: the model's sample rate is not known")
+            raise UserError(f"{run}: not a model of audio (its sample rate is not known)")
         self.sample_rate: int = rate
 
     def label_names(self) -> tuple[tuple[str, ...], ...]:

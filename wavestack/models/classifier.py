@@ -102,6 +102,8 @@ class SequenceClassifier(nn.Module):
             dropout=dropout,
             lookahead=lookahead,
         )
+        # Nothing else is computed where nothing else counts, batch statistics included.
+        self.last_alone = pooling == "last" and not self.tcn.lookahead and norm != "batch"
         width = self.tcn.out_channels * (2 if pooling == "mean_max" else 1)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, num_classes)
@@ -117,6 +119,8 @@ class SequenceClassifier(nn.Module):
 
     def _pool(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """The TCN's output over time as one vector for each row."""
+        if self.last_alone:
+            return self.tcn.forward_last(x, 1, lengths)[..., 0]
         h = self.tcn(x, lengths)
         if self.pooling == "last":
             if lengths is None:
