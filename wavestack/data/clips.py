@@ -218,8 +218,9 @@ class ClipBatches(Dataset):
         self.data = data
         self.seed = seed
         self.recordings = data.recordings("train")
-        lengths = [len(recording) for recording in self.recordings]
-        self.order = BatchOrder(len(lengths), data.batch_size, seed, lengths=lengths)
+        # Not grouped by length, although that would save padding: who speaks slowly and which word is
+        # long would then share a batch, and batch normalization would see nothing else.
+        self.order = BatchOrder(len(self.recordings), data.batch_size, seed)
 
     def __len__(self) -> int:
         """Unbounded: training ends by its own count of steps."""

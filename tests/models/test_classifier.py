@@ -1,0 +1,77 @@
+"""The sequence classifier: padding without effect, raw audio, what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from wavestack.models import SequenceClassifier
+from wavestack.receptive_field import analyze
+
+
+def model(**settings) -> SequenceClassifier:
+    given = {"channels": 6, "num_layers": 3, **settings}
+    return SequenceClassifier(given.pop("in_channels", 5), num_classes=4, **given)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean_max", "last"])
+@pytest.mark.parametrize("strides", [(), (2, 3)])
+@pytest.mark.parametrize("lookahead", [0, "centred"])
+def test_a_padded_row_is_classified_as_the_row_alone(pooling, strides, lookahead):
+    net = model(pooling=pooling, strides=strides, lookahead=lookahead)
+    x, lengths = torch.randn(4, 5, 50), torch.tensor([50, 31, 7, 1])
+    for _ in range(3):  # running statistics unlike those of a fresh net
+        net(x, lengths)
+    net.eval()
+    together = net(x, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = net(x[row : row + 1, :, :length])
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_what_stands_in_the_padding_does_not_matter_in_training_either():
+    net = model(strides=(2,))
+    x, lengths = torch.randn(3, 5, 40), torch.tensor([40, 20, 11])
+    dirty = x.clone()
+    dirty[1, :, 20:], dirty[2, :, 11:] = 1e6, float("nan")
+    torch.manual_seed(0)
+    clean_logits = net(x, lengths)
+    torch.manual_seed(0)
+    torch.testing.assert_close(net(dirty, lengths), clean_logits)
+
+
+def test_mean_pooling_is_the_mean_over_the_tcn():
+    net = model(dropout=0.0).eval()
+    x = torch.randn(2, 5, 30)
+    torch.testing.assert_close(net(x), net.head(net.tcn(x).mean(-1)))
+
+
+def test_the_calculator_reads_it():
+    net = model(in_channels=1, strides=(4, 5), lookahead=0, pooling="last").eval()
+    axis = analyze(net, net.example_input()).axes["T"]
+    # Stem: kernels 8 and 10 with strides 4 and 5; then two convolutions of 3 taps in each block.
+    assert axis.size == 1 + 7 + 9 * 4 + 2 * 2 * (1 + 2 + 4) * 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pooling": "sum"}, "pooling must be one of mean, mean_max, last, got 'sum'"),
+        ({"strides": (4, 0)}, r"strides must be >= 1, got \[4, 0\]"),
+    ],
+)
+def test_arguments_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        model(**settings)
+
+
+def test_inputs_are_checked():
+    with pytest.raises(ValueError, match="num_classes must be >= 2, got 1"):
+        SequenceClassifier(5, num_classes=1, channels=4, num_layers=1)
+    net = model()
+    with pytest.raises(ValueError, match=r"x must have shape \(B, 5, T\), got \(1, 3, 9\)"):
+        net(torch.zeros(1, 3, 9))
+    with pytest.raises(ValueError, match="x must hold at least one step, got none"):
+        net(torch.zeros(1, 5, 0))
+    with pytest.raises(ValueError, match="lengths must be 1 to 9 for this batch, got 0 in row 1"):
+        net(torch.zeros(2, 5, 9), torch.tensor([9, 0]))
