@@ -128,7 +128,8 @@ def test_progress_and_training_mode():
 
 
 def test_an_engine_that_cannot_run_a_model_says_why():
-    assert choose_engine(WaveNet(**SMALL).eval())[0] == "eager"
+    assert choose_engine(WaveNet(**SMALL).eval())[0] == "compiled"
+    assert choose_engine(WaveNet(**SMALL).double().eval())[0] == "eager"
 
     class Other(WaveNet):
         """Something that looks like a WaveNet and computes otherwise."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference.engines import choose_engine
-from wavestack.inference.noise import LABELS, uniform
+from wavestack.inference.noise import LABELS, check_seed, uniform
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def generate(
     seed: int = 0,
     engine: str = "auto",
     progress: bool | Callable[[int, int], None] = False,
+    **options: Any,
 ) -> Tensor:
     """Draw waveforms from a model, one sample after the other.
 
@@ -52,6 +53,7 @@ def generate(
         seed: 0 to 2^64 - 1.
         engine: "auto", or the name of one in ``wavestack.inference.engines.base``.
         progress: True shows a bar; a function is called with (samples done, num_samples).
+        options: of the engine, such as precision="bfloat16" of "compiled"; see its class.
 
     Shape:
         -> (batch_size, num_samples) waveform without the primer
@@ -71,6 +73,7 @@ def generate(
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     if not temperature >= 0:
         raise ValueError(f"temperature must be >= 0, got {temperature}")
+    check_seed(seed)
     parameter = next(model.parameters())
     if labels is None and getattr(model, "num_labels", None):
         labels = draw_labels(model, batch_size, seed)
@@ -83,7 +86,7 @@ def generate(
         features = _rows("features", features, 3, batch_size).to(parameter)
 
     with torch.inference_mode(), _evaluating(model), _one_thread():
-        _, chosen = choose_engine(model, engine)
+        _, chosen = choose_engine(model, engine, options=options)
         past = _past_inputs(model, primer, batch_size, parameter.device)
         first_step = past.shape[-1] - 1
         condition = model.condition(labels, features, first_step + num_samples)
@@ -92,7 +95,9 @@ def generate(
             block = _columns(condition, 0, first_step)
             _, state = model.stream(past[..., :-1], state, block)
             condition = _columns(condition, first_step, first_step + num_samples)
-        running = chosen(model, state, past[..., -1:], condition, seed, float(temperature))
+        running = chosen(
+            model, state, past[..., -1:], condition, seed, float(temperature), **options
+        )
         blocks, done = [], 0
         with _reporter(progress, num_samples) as report:
             while done < num_samples:

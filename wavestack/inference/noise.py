@@ -56,6 +56,12 @@ def philox4x32(
     return w0, w1, w2, w3
 
 
+def check_seed(seed: int) -> None:
+    """Raise ValueError when the seed is not a 64-bit number."""
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be in [0, 2^64), got {seed}")
+
+
 def uniform(
     seed: int,
     rows: Sequence[int] | NDArray[np.integer],
@@ -87,8 +93,7 @@ def uniform(
         >>> bool((uniform(7, rows=[1], steps=[5], num_lanes=2) == both[:, 1:, :2]).all())
         True
     """
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be in [0, 2^64), got {seed}")
+    check_seed(seed)
     blocks = np.arange(-(-num_lanes // 4), dtype=np.uint32)
     counter = (
         blocks[None, None, :],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from wavestack.layers import State
 # In order of preference for "auto": name -> where the class is. Imported when it is its turn.
 ENGINES = {
     "graph": "wavestack.inference.engines.graph:GraphEngine",
+    "compiled": "wavestack.inference.engines.compiled.engine:CompiledEngine",
     "eager": "wavestack.inference.engines.eager:EagerEngine",
     "stream": "wavestack.inference.engines.stream:StreamEngine",
 }
@@ -28,7 +29,12 @@ class Engine(Protocol):
         condition: (B, C, 1), or (B, C, T) whose first column belongs to the next step, or None.
         seed: of the sampling noise; see ``wavestack.inference.noise``.
         temperature: of the sampling.
+
+    Attributes:
+        options: names of further keyword arguments that a user may give it.
     """
+
+    options: Collection[str] = ()
 
     def __init__(
         self,
@@ -51,7 +57,10 @@ class Engine(Protocol):
 
 
 def choose_engine(
-    model: nn.Module, engine: str = "auto", engines: Mapping[str, str] = ENGINES
+    model: nn.Module,
+    engine: str = "auto",
+    engines: Mapping[str, str] = ENGINES,
+    options: Collection[str] = (),
 ) -> tuple[str, type[Any]]:
     """The named engine, or the first of the list that can run the model.
 
@@ -59,6 +68,7 @@ def choose_engine(
         model: in eval mode.
         engine: "auto" or a name in engines.
         engines: in order of preference: name -> "module:class". Those of generation by default.
+        options: names of options that it must have.
 
     Returns:
         its name and its class.
@@ -69,7 +79,7 @@ def choose_engine(
 
     Example:
         >>> from wavestack.models import WaveNet
-        >>> choose_engine(WaveNet(4, 4, 4, 4, num_layers=1).eval())[0]
+        >>> choose_engine(WaveNet(4, 4, 4, 4, num_layers=1).double().eval())[0]
         'eager'
     """
     if engine != "auto" and engine not in engines:
@@ -78,7 +88,8 @@ def choose_engine(
     for name in engines if engine == "auto" else (engine,):
         module, _, attribute = engines[name].partition(":")
         found = getattr(importlib.import_module(module), attribute)
-        reason = found.why_not(model)
+        missing = [option for option in options if option not in getattr(found, "options", ())]
+        reason = f"it has no option {missing[0]}" if missing else found.why_not(model)
         if reason is None:
             return name, found
         reasons.append(f"{name}: {reason}")

@@ -5,11 +5,15 @@ needed, so for up to CHUNK steps its products become one product of a matrix wit
 weights are read once for all of them.
 """
 
+# mypy: disable-error-code="call-arg, var-annotated"
 from __future__ import annotations
 
-from numba import njit
+import logging
+
+from numba import njit, types
 
 from wavestack.inference.engines.compiled import tables as T
+from wavestack.inference.engines.compiled.cache import cache_folder, is_kept, keep
 from wavestack.inference.engines.compiled.curves import copy_rows, half_gate_rows, relu_rows
 from wavestack.inference.engines.compiled.memory import field, load_float, set_field, store_float
 from wavestack.inference.engines.compiled.products import BFLOAT16, make_product, product
@@ -21,26 +25,33 @@ from wavestack.inference.engines.compiled.sampling import (
 )
 from wavestack.inference.engines.compiled.simd import WIDTH
 
+logger = logging.getLogger(__name__)
+
+# Each function compiled by itself would carry all products through LLVM once more.
+part = njit(nogil=True, inline="always")
+
 _product_bfloat16 = make_product(WIDTH, BFLOAT16)
 
 
-@njit(nogil=True)
-def multiply(net, w, x, y0, y, n, m, rows, y0_stride):  # type: ignore[no-untyped-def]
-    """y = y0 + x W for rows that lie close together, with weights of the network's precision."""
+@part
+def multiply(net, w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride):
+    """y = y0 + x W with weights of the network's precision; see ``make_product``."""
     if field(net, T.PRECISION) == BFLOAT16:
-        _product_bfloat16(w, x, y0, y, n, m, rows, n, y0_stride, m)
+        _product_bfloat16(w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride)
     else:
-        product(w, x, y0, y, n, m, rows, n, y0_stride, m)
+        product(w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride)
 
 
-@njit(nogil=True)
-def enter(net):  # type: ignore[no-untyped-def]
-    """x: the current input after embedding and first convolution."""
-    residual, amplitudes = field(net, T.RESIDUAL), field(net, T.NUM_AMPLITUDES)
+@part
+def enter(net):
+    """The rows' beginnings: the embedded current input, and no skips yet."""
+    residual, skip = field(net, T.RESIDUAL), field(net, T.SKIP)
+    amplitudes = field(net, T.NUM_AMPLITUDES)
     table, window_size = field(net, T.TABLE), field(net, T.WINDOW_SIZE)
     used = field(net, T.WINDOW_USED)
     for row in range(field(net, T.BATCH)):
-        x = field(net, T.X) + 4 * residual * row
+        x = field(net, T.ROWS) + 4 * (residual + skip) * row
+        copy_rows(field(net, T.SKIP_BIAS), x + 4 * residual, skip)
         code = field(field(net, T.CODES), row)
         if table:
             copy_rows(table + 4 * residual * code, x, residual)
@@ -55,11 +66,12 @@ def enter(net):  # type: ignore[no-untyped-def]
                     value = load_float(field(net, T.VALUES), row)
                 store_float(window, used - amplitudes + i, value)
             start = x if table else field(net, T.FIRST_BIAS)
-            multiply(net, field(net, T.FIRST), window, start, x, window_size, residual, 1, 0)
+            weight = field(net, T.FIRST)
+            multiply(net, weight, window, start, x, window_size, residual, 1, 0, 0, 0)
 
 
-@njit(nogil=True)
-def look_ahead(net, layer, step, first_step):  # type: ignore[no-untyped-def]
+@part
+def look_ahead(net, layer, step, first_step):
     """The share of the gates' inputs that is known now, where a chunk of steps begins."""
     chunk, ahead = field(net, T.CHUNK), field(layer, T.LOOK_AHEAD)
     place = (step + field(layer, T.PHASE)) & (chunk - 1)
@@ -71,7 +83,7 @@ def look_ahead(net, layer, step, first_step):  # type: ignore[no-untyped-def]
         skipped = step - field(net, T.CONDITIONS_FROM)
         columns = field(net, T.CONDITIONS) + 4 * batch * channels * skipped
         weight, rows = field(layer, T.CONDITION_WEIGHT), (chunk - place) * batch
-        multiply(net, weight, columns, bias, known, channels, gates, rows, 0)
+        multiply(net, weight, columns, bias, known, channels, gates, rows, channels, 0, gates)
     place &= ahead - 1
     if field(layer, T.KERNEL) == 1 or not (place == 0 or begins):
         return
@@ -91,69 +103,66 @@ def look_ahead(net, layer, step, first_step):  # type: ignore[no-untyped-def]
             position += length
         whole = min(steps, length - position)
         old = field(layer, T.RING) + 4 * batch * conv * position
-        multiply(net, weight, old, start, known, conv, gates, whole * batch, stride)
+        rows = whole * batch
+        multiply(net, weight, old, start, known, conv, gates, rows, conv, stride, gates)
         if whole < steps:  # the rest begins the ring anew
             moved = 4 * batch * gates * whole
             rest = start + moved if stride else start
             rows = (steps - whole) * batch
             ring = field(layer, T.RING)
-            multiply(net, weight, ring, rest, known + moved, conv, gates, rows, stride)
+            known_rest = known + moved
+            multiply(net, weight, ring, rest, known_rest, conv, gates, rows, conv, stride, gates)
         start, stride = known, gates
 
 
-@njit(nogil=True)
-def pass_layer(net, layer, step):  # type: ignore[no-untyped-def]
-    """x through one layer: gate, then residual; z is left for the skips."""
-    batch, residual = field(net, T.BATCH), field(net, T.RESIDUAL)
-    conv, gate = field(net, T.CONV), field(net, T.GATE)
-    x, y, z = field(net, T.X), field(net, T.Y), field(layer, T.Z)
-    entered = x
+@part
+def pass_layer(net, layer, step):
+    """The rows [x | sum of skips] through one layer: gate, then both ways out."""
+    batch, conv, gate = field(net, T.BATCH), field(net, T.CONV), field(net, T.GATE)
+    rows, pitch = field(net, T.ROWS), field(net, T.RESIDUAL) + field(net, T.SKIP)
+    y, z = field(net, T.Y), field(layer, T.Z)
+    entered, entered_pitch = rows, pitch
     if field(net, T.NARROWED):
-        entered = field(net, T.ENTERED)
-        weight, bias = field(layer, T.NARROW), field(net, T.ZEROS)
-        multiply(net, weight, x, bias, entered, residual, conv, batch, 0)
+        entered, entered_pitch = field(net, T.ENTERED), conv
+        weight, start, size = field(layer, T.NARROW), field(net, T.ZEROS), field(net, T.RESIDUAL)
+        multiply(net, weight, rows, start, entered, size, conv, batch, pitch, 0, conv)
     place = (step + field(layer, T.PHASE)) & (field(net, T.CHUNK) - 1)
     known = field(layer, T.GATES) + 4 * batch * 2 * gate * place
-    multiply(net, field(layer, T.PRESENT), entered, known, y, conv, 2 * gate, batch, 2 * gate)
-    if field(layer, T.RING_ROWS):
-        position = field(layer, T.POSITION)
-        copy_rows(entered, field(layer, T.RING) + 4 * batch * conv * position, batch * conv)
-        position += 1
-        set_field(layer, T.POSITION, 0 if position == field(layer, T.RING_ROWS) else position)
+    weight, gates = field(layer, T.PRESENT), 2 * gate
+    multiply(net, weight, entered, known, y, conv, gates, batch, entered_pitch, gates, gates)
+    position, ring = field(layer, T.POSITION), field(layer, T.RING)
     for row in range(batch):
+        if field(layer, T.RING_ROWS):
+            old = ring + 4 * conv * (batch * position + row)
+            copy_rows(entered + 4 * entered_pitch * row, old, conv)
         both = y + 8 * gate * row
         half_gate_rows(both, both + 4 * gate, z + 4 * gate * row, gate)
-    if field(layer, T.RESIDUAL_WEIGHT):
-        multiply(net, field(layer, T.RESIDUAL_WEIGHT), z, x, x, gate, residual, batch, residual)
+    position += 1
+    set_field(layer, T.POSITION, 0 if position >= field(layer, T.RING_ROWS) else position)
+    columns = field(layer, T.PROJECT_COLUMNS)
+    if columns:
+        outputs = rows + 4 * field(layer, T.PROJECT_FROM)
+        weight = field(layer, T.PROJECT)
+        multiply(net, weight, z, outputs, outputs, gate, columns, batch, gate, pitch, pitch)
 
 
-@njit(nogil=True)
-def add_skips(net, layer, first):  # type: ignore[no-untyped-def]
-    """A layer's skip signal onto the sum."""
-    batch, gate, skip = field(net, T.BATCH), field(net, T.GATE), field(net, T.SKIP)
-    skips, z = field(net, T.SKIPS), field(layer, T.Z)
-    if first:
-        bias = field(net, T.SKIP_BIAS)
-        multiply(net, field(layer, T.SKIP_WEIGHT), z, bias, skips, gate, skip, batch, 0)
-    else:
-        multiply(net, field(layer, T.SKIP_WEIGHT), z, skips, skips, gate, skip, batch, skip)
-
-
-@njit(nogil=True)
-def finish(net):  # type: ignore[no-untyped-def]
-    """From the sum of the skips to the distributions' parameters."""
+@part
+def finish(net):
+    """From the sums of the skips to the distributions' parameters."""
     batch, skip = field(net, T.BATCH), field(net, T.SKIP)
-    end, out = field(net, T.END), field(net, T.OUT)
-    skips, h = field(net, T.SKIPS), field(net, T.H)
-    relu_rows(skips, skips, batch * skip)
-    multiply(net, field(net, T.END_WEIGHT), skips, field(net, T.END_BIAS), h, skip, end, batch, 0)
+    residual, end, out = field(net, T.RESIDUAL), field(net, T.END), field(net, T.OUT)
+    skips, h, pitch = field(net, T.ROWS) + 4 * residual, field(net, T.H), residual + skip
+    for row in range(batch):
+        relu_rows(skips + 4 * pitch * row, skips + 4 * pitch * row, skip)
+    weight, bias = field(net, T.END_WEIGHT), field(net, T.END_BIAS)
+    multiply(net, weight, skips, bias, h, skip, end, batch, pitch, 0, end)
     relu_rows(h, h, batch * end)
-    logits, bias = field(net, T.LOGITS), field(net, T.OUT_BIAS)
-    multiply(net, field(net, T.OUT_WEIGHT), h, bias, logits, end, out, batch, 0)
+    weight, bias = field(net, T.OUT_WEIGHT), field(net, T.OUT_BIAS)
+    multiply(net, weight, h, bias, field(net, T.LOGITS), end, out, batch, end, 0, out)
 
 
-@njit(nogil=True)
-def draw(net, step, temperature, samples):  # type: ignore[no-untyped-def]
+@part
+def draw(net, step, temperature, samples):
     """Choose every row's sample: the next input, and the floats at ``samples``."""
     out, noise = field(net, T.OUT), field(net, T.NOISE)
     family = field(net, T.FAMILY)
@@ -174,8 +183,9 @@ def draw(net, step, temperature, samples):  # type: ignore[no-untyped-def]
         store_float(samples, row, value)
 
 
+@keep
 @njit(nogil=True)
-def run(net, num_steps, temperature, samples, kept):  # type: ignore[no-untyped-def]
+def run(net, num_steps, temperature, samples, kept):
     """The next steps of all rows on one thread.
 
     Args:
@@ -194,9 +204,21 @@ def run(net, num_steps, temperature, samples, kept):  # type: ignore[no-untyped-
             layer = layers + 8 * T.LAYER_SIZE * index
             look_ahead(net, layer, step, 0)
             pass_layer(net, layer, step)
-            add_skips(net, layer, index == 0)
         finish(net)
         if kept:
             copy_rows(field(net, T.LOGITS), kept + 4 * batch * out * i, batch * out)
         draw(net, step, temperature, samples + 4 * batch * i)
         set_field(net, T.STEP, step + 1)
+
+
+_SIGNATURE = types.void(types.int64, types.int64, types.float32, types.int64, types.int64)
+
+
+def prepare() -> None:
+    """Compile the kernel, or fetch it from the cache; a second call does nothing."""
+    if run.signatures:
+        return
+    if not is_kept(run):
+        where = f"kept in {cache_folder()}" if cache_folder() else "no folder to keep it in"
+        logger.warning("compiling the generation kernel for this processor: %s", where)
+    run.compile(_SIGNATURE)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from wavestack.inference.engines.compiled.simd import F32, I64, declare
 
-
 _LINE = 64  # bytes of a cache line: a vector across two of them costs two loads
 _HUGE_PAGE = 1 << 21
 _ADVISED = 1 << 22  # from this size on numpy asks Linux for huge pages

@@ -81,6 +81,7 @@ class Network:
         steps = columns.shape[-1]
         rows = aligned_zeros((steps + self.chunk) * self.batch_size * self.channels)
         shaped = rows.reshape(steps + self.chunk, self.batch_size, self.channels)
+        # The rows after the last one are read ahead, but never used.
         shaped[:steps, :, : columns.shape[1]] = columns.permute(2, 0, 1).numpy()
         self._conditions = rows
         self.table[T.CONDITIONS] = rows.ctypes.data
@@ -154,7 +155,7 @@ class Network:
 
     def _lay_out_layer(self, index: int, bias: Tensor) -> None:
         plan, layer = self.plan, self.layers[index]
-        size, residual = plan.dilation_channels, plan.residual_channels
+        residual = plan.residual_channels
         dilation, kernel_size = plan.dilations[index], plan.kernel_sizes[index]
         layer[T.DILATION], layer[T.KERNEL] = dilation, kernel_size
         layer[T.RING_ROWS] = (kernel_size - 1) * dilation
@@ -164,9 +165,15 @@ class Network:
             self._matrix(layer, T.NARROW, plan.narrow[index])
         self._rows(layer, T.GATE_BIAS, self._halves(bias), 2 * self.gate)
         self._matrix(layer, T.PRESENT, self._halves(plan.present_taps[index]))
-        if plan.project[index, :, :residual].any():
-            self._matrix(layer, T.RESIDUAL_WEIGHT, plan.project[index, :, :residual])
-        self._matrix(layer, T.SKIP_WEIGHT, plan.project[index, :size, residual:])
+        to_residual, to_skips = plan.project[index].split([residual, plan.skip_channels], dim=1)
+        if self.model.stack.blocks[index].residual_output:
+            room = (0, self.residual - residual)
+            both = torch.cat([torch.nn.functional.pad(to_residual, room), to_skips], dim=1)
+            self._matrix(layer, T.PROJECT, both)
+            layer[T.PROJECT_COLUMNS] = self.residual + self.skip
+        else:
+            self._matrix(layer, T.PROJECT, to_skips)
+            layer[T.PROJECT_FROM], layer[T.PROJECT_COLUMNS] = self.residual, self.skip
 
     def _halves(self, rows: Tensor) -> Tensor:
         """(..., 2 D) with both halves padded to whole vectors."""
@@ -214,10 +221,9 @@ class Network:
         sizes = {
             T.WINDOW: batch * padded(self.window_used),
             T.VALUES: batch,
-            T.X: batch * self.residual,
+            T.ROWS: batch * (self.residual + self.skip),
             T.ENTERED: batch * self.conv,
             T.Y: batch * 2 * self.gate,
-            T.SKIPS: batch * self.skip,
             T.H: batch * self.end,
             T.LOGITS: batch * self.out,
             T.NOISE: int(self.table[T.NUM_NOISE]),

@@ -1,9 +1,10 @@
 """Products of a few rows with a packed matrix: y = y0 + x W, the work of every convolution step.
 
-A packed matrix is cut into panels of up to four vectors of columns; a panel holds its rows one
-after the other, so a product reads the weights in one straight line, keeps the panel's outputs
-of up to six rows of x in registers, and loads nothing twice. Sizes are known at run time alone:
-no other shape of network compiles anything anew.
+A packed matrix is cut into panels of up to eight vectors of columns; a panel holds its rows one
+after the other, so the product with one row reads the weights in one straight line. Tiles of
+outputs stay in registers: one row by eight vectors, or up to six rows by four vectors, which are
+as many independent sums as hide the latency of the adders. Sizes are known at run time alone: no
+other shape of network compiles anything anew.
 
 Each output is summed in the order of the matrix's rows, whatever the number of rows of x: a
 row of a batch gives bit for bit what it gives alone.
@@ -11,7 +12,6 @@ row of a batch gives bit for bit what it gives alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,23 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from wavestack.inference.engines.compiled.simd import I64, WIDTH, Floats, Vectors, define, loop
+from wavestack.inference.engines.compiled.simd import (
+    I32,
+    I64,
+    WIDTH,
+    Floats,
+    Vectors,
+    declare,
+    define,
+    loop,
+)
 
-PANEL = 4  # vectors of columns
+PANEL = 8  # vectors of columns
+TILE = 4  # vectors of columns that several rows of x share
 
 FLOAT32, BFLOAT16 = 0, 1
+
+_FETCHED_AHEAD = 8192  # bytes
 
 
 def padded(size: int, width: int = WIDTH) -> int:
@@ -110,6 +122,8 @@ class _Writer:
     def __init__(self, width: int, precision: int) -> None:
         self.width = width
         self.precision = precision
+        # Bytes between the rows of one vector of columns; bfloat16 holds two rows in each word.
+        self.row_bytes = width * (2 if precision == BFLOAT16 else 4)
         # Accumulators, one weight vector and the inputs must fit the registers: 16 in AVX2.
         self.most_rows = 6 if width in (4, 16) else 3
 
@@ -119,61 +133,69 @@ class _Writer:
 
     def _write_product(self, builder: ir.IRBuilder, arguments: Any) -> None:
         w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride = arguments
-        step = PANEL * self.width
         # Strides count bytes from here on.
         strides = [builder.mul(s, I64(4)) for s in (x_stride, y0_stride, y_stride)]
-        panel_bytes = builder.mul(n, I64(step * (2 if self.precision else 4)))
-        panels = builder.sdiv(m, I64(step))
-        tail = builder.srem(builder.sdiv(m, I64(self.width)), I64(PANEL))
+        vectors = builder.sdiv(m, I64(self.width))
         single = builder.icmp_signed("==", rows, I64(1))
+        column_bytes = builder.mul(n, I64(self.row_bytes))
 
-        def panel(index: Any) -> tuple[Any, Any, Any]:
-            column = builder.mul(index, I64(step * 4))
-            return (
-                builder.add(w, builder.mul(index, panel_bytes)),
+        def panel(first: Any, _: list[Any]) -> list[Any]:
+            rest = builder.sub(vectors, first)
+            whole = builder.icmp_signed(">=", rest, I64(PANEL))
+            count = builder.select(whole, I64(PANEL), rest)
+            column = builder.mul(first, I64(4 * self.width))
+            place = (
+                builder.add(w, builder.mul(first, column_bytes)),
+                builder.mul(count, I64(self.row_bytes)),
                 builder.add(y0, column),
                 builder.add(y, column),
             )
+            with builder.if_else(single) as (alone, several):
+                with alone:
+                    self._choose_tile(builder, 1, count, PANEL, place, x, n, strides)
+                with several:
+                    self._cut_panel(builder, rows, count, place, x, n, strides)
+            return []
 
-        with builder.if_else(single) as (alone, several):
-            with alone:
-                paired = builder.and_(panels, I64(-2))
+        loop(builder, I64(0), vectors, PANEL, [], panel)
 
-                def two(index: Any, _: list[Any]) -> list[Any]:
-                    builder.call(self._pair(builder.module), [*panel(index), x, n])
-                    return []
-
-                loop(builder, I64(0), paired, 2, [], two)
-                with builder.if_then(builder.icmp_signed("<", paired, panels)):
-                    self._call_tile(builder, 1, PANEL, panel(paired), x, n, strides)
-                self._tail(builder, 1, tail, panel(panels), x, n, strides)
-            with several:
-
-                def one(index: Any, _: list[Any]) -> list[Any]:
-                    self._rows(builder, rows, panel(index), x, n, strides, PANEL)
-                    return []
-
-                loop(builder, I64(0), panels, 1, [], one)
-                for count in range(1, PANEL):
-                    with builder.if_then(builder.icmp_signed("==", tail, I64(count))):
-                        self._rows(builder, rows, panel(panels), x, n, strides, count)
-
-    def _rows(
-        self, builder: Any, rows: Any, place: Any, x: Any, n: Any, strides: Any, count: int
+    def _cut_panel(
+        self, builder: Any, rows: Any, count: Any, place: Any, x: Any, n: Any, strides: Any
     ) -> None:
-        """All rows of x with one panel, most_rows at a time."""
-        w, y0, y = place
+        """All rows of x with one panel: tiles of columns, in each tile most_rows at a time."""
+        w, pitch, y0, y = place
+
+        def columns(first: Any, _: list[Any]) -> list[Any]:
+            rest = builder.sub(count, first)
+            whole = builder.icmp_signed(">=", rest, I64(TILE))
+            vectors = builder.select(whole, I64(TILE), rest)
+            moved = builder.mul(first, I64(4 * self.width))
+            here = (
+                builder.add(w, builder.mul(first, I64(self.row_bytes))),
+                pitch,
+                builder.add(y0, moved),
+                builder.add(y, moved),
+            )
+            self._cut_rows(builder, rows, vectors, here, x, n, strides)
+            return []
+
+        loop(builder, I64(0), count, TILE, [], columns)
+
+    def _cut_rows(
+        self, builder: Any, rows: Any, count: Any, place: Any, x: Any, n: Any, strides: Any
+    ) -> None:
+        w, pitch, y0, y = place
 
         def from_row(row: Any) -> tuple[Any, Any]:
             moved = [builder.mul(row, stride) for stride in strides]
-            here = (w, builder.add(y0, moved[1]), builder.add(y, moved[2]))
+            here = (w, pitch, builder.add(y0, moved[1]), builder.add(y, moved[2]))
             return here, builder.add(x, moved[0])
 
         whole = builder.mul(builder.sdiv(rows, I64(self.most_rows)), I64(self.most_rows))
 
         def tile(row: Any, _: list[Any]) -> list[Any]:
             here, from_x = from_row(row)
-            self._call_tile(builder, self.most_rows, count, here, from_x, n, strides)
+            self._choose_tile(builder, self.most_rows, count, TILE, here, from_x, n, strides)
             return []
 
         loop(builder, I64(0), whole, self.most_rows, [], tile)
@@ -181,29 +203,39 @@ class _Writer:
         rest = builder.sub(rows, whole)
         for number in range(1, self.most_rows):
             with builder.if_then(builder.icmp_signed("==", rest, I64(number))):
-                self._call_tile(builder, number, count, here, from_x, n, strides)
+                self._choose_tile(builder, number, count, TILE, here, from_x, n, strides)
 
-    def _tail(
-        self, builder: Any, rows: int, tail: Any, place: Any, x: Any, n: Any, strides: Any
+    def _choose_tile(
+        self,
+        builder: Any,
+        rows: int,
+        count: Any,
+        most: int,
+        place: Any,
+        x: Any,
+        n: Any,
+        strides: Any,
     ) -> None:
-        for count in range(1, PANEL):
-            with builder.if_then(builder.icmp_signed("==", tail, I64(count))):
-                self._call_tile(builder, rows, count, place, x, n, strides)
+        """Call the tile of ``rows`` rows and of ``count`` vectors, a number up to ``most``."""
+        after = builder.append_basic_block("tiled")
+        cases = builder.switch(count, after)
+        for number in range(1, most + 1):
+            block = builder.append_basic_block(f"tile_{rows}_{number}")
+            cases.add_case(I64(number), block)
+            builder.position_at_end(block)
+            name = f"wavestack_tile_{self.width}_{self.precision}_{rows}_{number}"
 
-    def _call_tile(
-        self, builder: Any, rows: int, count: int, place: Any, x: Any, n: Any, strides: Any
-    ) -> None:
-        name = f"wavestack_tile_{self.width}_{self.precision}_{rows}_{count}"
+            def write(inner: ir.IRBuilder, arguments: Any, number: int = number) -> None:
+                self._write_tile(inner, arguments, rows, number)
 
-        def write(inner: ir.IRBuilder, arguments: Any) -> None:
-            self._write_tile(inner, arguments, rows, count)
-
-        function = define(builder.module, name, [I64] * 8, write)
-        builder.call(function, [*place, x, n, *strides])
+            function = define(builder.module, name, [I64] * 9, write)
+            builder.call(function, [*place, x, n, *strides])
+            builder.branch(after)
+        builder.position_at_end(after)
 
     def _write_tile(self, builder: ir.IRBuilder, arguments: Any, rows: int, count: int) -> None:
-        """``rows`` rows of x with one panel of ``count`` vectors."""
-        w, y0, y, x, n, x_stride, y0_stride, y_stride = arguments
+        """``rows`` rows of x with ``count`` vectors of a panel."""
+        w, pitch, y0, y, x, n, x_stride, y0_stride, y_stride = arguments
         vectors = Vectors(builder, self.width)
 
         def places(base: Any, stride: Any) -> list[Any]:
@@ -213,84 +245,60 @@ class _Writer:
         xs, starts, ends = places(x, x_stride), places(y0, y0_stride), places(y, y_stride)
         offsets = [c * self.width for c in range(count)]
         sums = [vectors.load(start, o).value for start in starts for o in offsets]
-        weights = [(vectors.pointer(w), offsets)]
-        sums = self._accumulate(vectors, weights, xs, n, count * self.width, sums)
+        turn = self._turn_bfloat16 if self.precision == BFLOAT16 else self._turn_float32
+
+        def body(index: Any, carried: list[Any]) -> list[Any]:
+            row = builder.add(w, builder.mul(index, pitch))
+            if rows == 1 and self.precision == BFLOAT16:
+                self._fetch_ahead(vectors, row, offsets)
+            return turn(vectors, row, pitch, xs, index, offsets, carried)
+
+        sums = loop(builder, I64(0), n, 2, sums, body)  # n is even: see padded
         for r, end in enumerate(ends):
             for c, o in enumerate(offsets):
                 vectors.store(Floats(vectors, sums[r * count + c]), end, o)
 
-    def _pair(self, module: ir.Module) -> ir.Function:
-        name = f"wavestack_pair_{self.width}_{self.precision}"
-        return define(module, name, [I64] * 5, self._write_pair)
-
-    def _write_pair(self, builder: ir.IRBuilder, arguments: Any) -> None:
-        """One row of x with two panels: as many independent sums as hide the adders' latency."""
-        w, y0, y, x, n = arguments
-        vectors = Vectors(builder, self.width)
-        step = PANEL * self.width
-        size = builder.mul(n, I64(step * (2 if self.precision else 4)))
-        first, second = vectors.pointer(w), vectors.pointer(builder.add(w, size))
-        start, end = vectors.pointer(y0), vectors.pointer(y)
-        offsets = [c * self.width for c in range(PANEL)]
-        sums = [vectors.load(start, c * self.width).value for c in range(2 * PANEL)]
-        weights = [(first, offsets), (second, offsets)]
-        sums = self._accumulate(vectors, weights, [vectors.pointer(x)], n, step, sums)
-        for c in range(2 * PANEL):
-            vectors.store(Floats(vectors, sums[c]), end, c * self.width)
-
-    def _accumulate(
-        self, vectors: Vectors, weights: Any, xs: Any, n: Any, row_floats: int, sums: list[Any]
-    ) -> list[Any]:
-        """Add x W over all n rows of the panels to the sums, which lie in order (x row, vector)."""
-        turn: Callable[..., list[Any]]
-        turn = self._turn_bfloat16 if self.precision == BFLOAT16 else self._turn_float32
-
-        def body(index: Any, carried: list[Any]) -> list[Any]:
-            return turn(vectors, weights, xs, index, row_floats, carried)
-
-        return loop(vectors.builder, I64(0), n, 2, sums, body)  # n is even: see padded
+    def _fetch_ahead(self, vectors: Vectors, row: Any, offsets: Any) -> None:
+        """Weights at half the size come from the second cache as fast as they are multiplied,
+        if they are asked for early. (Of no use where they come from farther away.)"""
+        builder = vectors.builder
+        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), I32, I32, I32])
+        function = declare(builder.module, "llvm.prefetch.p0", kind)
+        ahead = vectors.pointer(builder.add(row, I64(_FETCHED_AHEAD)))
+        for o in offsets:
+            builder.call(function, [vectors.at(ahead, o), I32(0), I32(3), I32(1)])
 
     def _turn_float32(
-        self, vectors: Vectors, weights: Any, xs: Any, index: Any, row_floats: int, sums: list[Any]
+        self, vectors: Vectors, w: Any, pitch: Any, xs: Any, index: Any, offsets: Any, sums: Any
     ) -> list[Any]:
+        """Add two rows of the weights at address w to the sums, which lie as (x row, vector)."""
         builder = vectors.builder
-        for offset in range(2):
-            row = builder.add(index, I64(offset))
-            base = builder.mul(row, I64(row_floats))
-            inputs = [vectors.broadcast(x, row) for x in xs]
-            columns = [
-                vectors.load(pointer, builder.add(base, I64(o)))
-                for pointer, offsets in weights
-                for o in offsets
-            ]
-            sums = [
-                column.times_plus(value, Floats(vectors, sums[r * len(columns) + c])).value
-                for r, value in enumerate(inputs)
-                for c, column in enumerate(columns)
-            ]
+        for offset, row in enumerate((w, builder.add(w, pitch))):
+            columns = [vectors.load(vectors.pointer(row), o) for o in offsets]
+            sums = self._add(vectors, xs, builder.add(index, I64(offset)), columns, sums)
         return sums
 
     def _turn_bfloat16(
-        self, vectors: Vectors, weights: Any, xs: Any, index: Any, row_floats: int, sums: list[Any]
+        self, vectors: Vectors, w: Any, pitch: Any, xs: Any, index: Any, offsets: Any, sums: Any
     ) -> list[Any]:
         builder = vectors.builder
-        base = builder.mul(builder.sdiv(index, I64(2)), I64(row_floats))
-        words = [
-            vectors.load_ints(pointer, builder.add(base, I64(o)))
-            for pointer, offsets in weights
-            for o in offsets
-        ]
+        words = [vectors.load_ints(vectors.pointer(w), o) for o in offsets]
         low = [vectors.from_bits(builder.shl(word, vectors.integers(16))) for word in words]
         high = [vectors.from_bits(word) for word in words]
         for offset, columns in enumerate((low, high)):
-            row = builder.add(index, I64(offset))
-            inputs = [vectors.broadcast(x, row) for x in xs]
-            sums = [
-                column.times_plus(value, Floats(vectors, sums[r * len(columns) + c])).value
-                for r, value in enumerate(inputs)
-                for c, column in enumerate(columns)
-            ]
+            sums = self._add(vectors, xs, builder.add(index, I64(offset)), columns, sums)
         return sums
+
+    def _add(
+        self, vectors: Vectors, xs: Any, index: Any, columns: list[Floats], sums: list[Any]
+    ) -> list[Any]:
+        """The sums after one row of weights."""
+        inputs = [vectors.broadcast(x, index) for x in xs]
+        return [
+            column.times_plus(value, Floats(vectors, sums[r * len(columns) + c])).value
+            for r, value in enumerate(inputs)
+            for c, column in enumerate(columns)
+        ]
 
 
 product = make_product(WIDTH)

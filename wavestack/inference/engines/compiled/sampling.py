@@ -4,6 +4,7 @@ The numbers are those of ``wavestack.inference.noise`` and the rules those of
 ``wavestack.models.output``, step by step, so that the engines draw the same samples.
 """
 
+# mypy: disable-error-code="call-arg, var-annotated"
 from __future__ import annotations
 
 import math
@@ -39,14 +40,14 @@ def noise_lanes(num_lanes: int) -> int:
 
 
 @intrinsic
-def uniform(context, seed, row, step, out, count):  # type: ignore[no-untyped-def]
+def uniform(context, seed, row, step, out, count):
     """Uniform numbers of purpose SAMPLES for one row and step, at the address ``out``.
 
     count: lanes, rounded up by ``noise_lanes``.
     """
     signature = types.void(*[types.int64] * 5)
 
-    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, arguments):
         name = f"wavestack_uniform_{WIDTH}"
         builder.call(define(builder.module, name, [I64] * 5, _write_uniform), arguments)
         return context.get_dummy_value()
@@ -72,7 +73,9 @@ def _write_uniform(builder: ir.IRBuilder, arguments: Any) -> None:
 
     def blocks(index: Any, _: list[Any]) -> list[Any]:
         block = vectors.splat(builder.trunc(builder.sdiv(index, I64(4)), I32), vectors.ints)
-        words = _philox(vectors, [builder.add(block, first), steps, rows, vectors.integers(0)], keys)
+        words = _philox(
+            vectors, [builder.add(block, first), steps, rows, vectors.integers(0)], keys
+        )
         for k, word in enumerate(_in_order(vectors, words)):
             # The 23 high bits n give (n + 1/2) / 2^23.
             bits = vectors.from_ints(builder.lshr(word, vectors.integers(9)))
@@ -120,14 +123,14 @@ def _in_order(vectors: Vectors, words: list[Any]) -> list[Any]:
 
 
 @intrinsic
-def choose_code(context, logits, noise, count, temperature):  # type: ignore[no-untyped-def]
+def choose_code(context, logits, noise, count, temperature):
     """The first index of the greatest logit + temperature * Gumbel noise.
 
     logits, noise: addresses; noise holds uniform numbers. count: a multiple of the vector width.
     """
     signature = types.int64(types.int64, types.int64, types.int64, types.float32)
 
-    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, arguments):
         return _write_choice(builder, *arguments)
 
     return signature, code
@@ -181,8 +184,8 @@ def _write_choice(builder: Any, logits: Any, noise: Any, count: Any, temperature
     return builder.zext(place, I64)
 
 
-@njit(nogil=True, inline="never")
-def choose_logistic(parameters, noise, num_mixtures, temperature):  # type: ignore[no-untyped-def]
+@njit(nogil=True, inline="always")
+def choose_logistic(parameters, noise, num_mixtures, temperature):
     """A component by Gumbel-max, then a logistic value of it; see ``LogisticMixture.choose``."""
     chosen = 0
     best = -math.inf
@@ -199,12 +202,11 @@ def choose_logistic(parameters, noise, num_mixtures, temperature):  # type: igno
     return min(max(value, -1.0), 1.0)
 
 
-@njit(nogil=True, inline="never")
-def choose_normal(parameters, noise, temperature):  # type: ignore[no-untyped-def]
+@njit(nogil=True, inline="always")
+def choose_normal(parameters, noise, temperature):
     """A normal value by Box and Muller; see ``Gaussian.choose``."""
     radius = math.sqrt(-2.0 * math.log(load_float(noise, 0)))
     draw = radius * math.cos(2.0 * math.pi * load_float(noise, 1))
     scale = math.exp(min(max(load_float(parameters, 1), _LOWEST), _HIGHEST))
     value = load_float(parameters, 0) + temperature * scale * draw
     return min(max(value, -1.0), 1.0)
-

@@ -39,10 +39,9 @@ padded to whole vectors.
     OUT_BIAS,
     CODES,  # (BATCH,) int64, the current input
     VALUES,  # (BATCH,) float32, the current input of real-valued models
-    X,  # (BATCH, RESIDUAL)
+    ROWS,  # (BATCH, RESIDUAL + SKIP): what runs through the layers, and the sum of the skips
     ENTERED,  # (BATCH, CONV), where there is a bottleneck
     Y,  # (BATCH, 2 GATE)
-    SKIPS,  # (BATCH, SKIP)
     H,  # (BATCH, END)
     LOGITS,  # (BATCH, OUT)
     NOISE,
@@ -71,8 +70,9 @@ NETWORK_SIZE = STEP + 1
     PRESENT,
     OLD,  # one matrix for each older tap, 1 dilation back first
     OLD_BYTES,
-    RESIDUAL_WEIGHT,  # 0 where the layer has no residual output
-    SKIP_WEIGHT,
+    PROJECT,  # to the residual, the skips or both
+    PROJECT_FROM,  # the column of ROWS where its outputs begin
+    PROJECT_COLUMNS,
     Z,  # (BATCH, GATE)
     *_,
 ) = range(32)
