@@ -1,14 +1,18 @@
-"""`wavestack stream`: a file through a trained model, block by block."""
+"""`wavestack stream`: audio through a trained model, block by block."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import torch
+import numpy as np
 from omegaconf import DictConfig
 
-from wavestack.commands.trained import Trained, bits_per_sample, check_autoregressive, write_audio
+from wavestack.commands.pcm import FORMATS, Writer, read_blocks
+from wavestack.commands.trained import Trained, write_audio
 from wavestack.errors import UserError
 
 
@@ -20,47 +24,79 @@ def check(cfg: DictConfig) -> None:
     """
     if cfg.block < 1:
         raise UserError(f"block must be >= 1 sample, got {cfg.block}")
-    if Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg"):
-        raise UserError(f"out={cfg.out}: must end in .wav, .flac or .ogg")
+    if cfg.pcm not in FORMATS:
+        raise UserError(f"pcm={cfg.pcm}: must be one of {', '.join(FORMATS)}")
+    if cfg.out != "-" and Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg"):
+        raise UserError(f"out={cfg.out}: must end in .wav, .flac or .ogg, or be - for raw PCM")
 
 
 def run(cfg: DictConfig) -> None:
-    """Push the file through in blocks, write what comes out, and say how well and how fast."""
-    from wavestack.inference import Stream
+    """Push the audio through in blocks, write what comes out, and say how well and how fast."""
+    from wavestack.commands.audio_models import Effect, Predictor
 
     trained = Trained(cfg.run, cfg.device)
-    model = trained.model
-    check_autoregressive(model, "stream")
-    if getattr(model, "condition_channels", None):
-        raise UserError("stream: a model that speaks a spectrogram is no filter; use generate")
-    waveform = torch.from_numpy(trained.read_audio(cfg.input, "input"))[None].to(trained.device)
-    condition = None
-    if getattr(model, "num_labels", ()):
-        if cfg.labels is None:
-            raise UserError("labels must be given for this model: labels=[NAME,...]")
-        given = cfg.labels if not isinstance(cfg.labels, (str, int)) else [cfg.labels]
-        condition = model.condition(trained.labels(list(given)).to(trained.device), None, 1)
-    distribution = model.distribution
-    inputs = model.shift(distribution.encode(waveform))
-    stream = Stream(model)
-    # Temperature 0 takes the most probable sample, whatever the noise.
-    quiet = torch.full((1, distribution.num_noise), 0.5, device=trained.device)
-    guesses, nats = [], []
-    began = time.perf_counter()
-    with torch.inference_mode():
-        for block, target in zip(
-            inputs.split(cfg.block, dim=-1), waveform.split(cfg.block, dim=-1), strict=True
-        ):
-            parameters = stream.push(block, condition)
-            nats.append(distribution.nll(parameters, target))
-            columns = parameters.unbind(dim=-1)
-            guesses += [distribution.sample(column, quiet, 0.0)[0] for column in columns]
-    seconds = time.perf_counter() - began
-    write_audio(Path(cfg.out), torch.stack(guesses, dim=-1)[0].cpu().numpy(), trained.sample_rate)
-    length = waveform.shape[-1] / trained.sample_rate
-    print(f"{cfg.out}: the model's guess at every sample from those before it, {length:.2f} s")
-    print(f"{bits_per_sample(torch.cat(nats, dim=-1)):.3f} bits per sample")
-    print(
-        f"blocks of {cfg.block} ({1000 * cfg.block / trained.sample_rate:.1f} ms): "
-        f"{length / seconds:.2f} times real time"
-    )
+    model: Any
+    if hasattr(trained.model, "distribution"):
+        model = Predictor(trained, cfg.labels, cfg.engine)
+    else:
+        model = Effect(trained, cfg.condition, cfg.engine)
+    blocks = _blocks(cfg, trained)
+    write = Writer(cfg.pcm).write if cfg.out == "-" else None
+    kept: list[np.ndarray] = []
+    clock = _Clock(cfg.block, trained.sample_rate)
+    try:
+        for samples in blocks:
+            y = clock.time(model.push, samples)
+            write(y) if write else kept.append(y)
+        rest = model.finish()
+        write(rest) if write else kept.append(rest)
+        if not write:
+            waveform = np.concatenate(kept)
+            write_audio(Path(cfg.out), waveform, trained.sample_rate)
+    finally:  # a pipe may end by an interrupt, or because its reader has seen enough
+        if write or sys.exc_info()[0] is None:
+            to = sys.stderr if write else sys.stdout
+            seconds = clock.samples / trained.sample_rate
+            name = "standard output" if write else cfg.out
+            print(f"{name}: {seconds:.2f} s, {model.about}", file=to)
+            for line in [*model.figures(), *clock.figures(model.stream)]:
+                print(line, file=to)
+
+
+class _Clock:
+    """How long the blocks took: in all, and the worst of them."""
+
+    def __init__(self, block: int, sample_rate: int) -> None:
+        self.block, self.sample_rate = block, sample_rate
+        self.samples, self.seconds, self.worst = 0, 0.0, 0.0
+
+    def time(self, push: Any, samples: np.ndarray) -> np.ndarray:
+        began = time.perf_counter()
+        y = push(samples)
+        spent = time.perf_counter() - began
+        self.samples += len(samples)
+        self.seconds += spent
+        self.worst = max(self.worst, spent)
+        return y
+
+    def figures(self, stream: Any) -> Iterator[str]:
+        if not self.samples:
+            return
+        factor = self.seconds * self.sample_rate / self.samples
+        yield f"real-time factor {factor:.4f} ({1 / factor:.2f} times real time)"
+        yield (
+            f"worst block {1000 * self.worst:.3f} ms, where a block of {self.block} lasts "
+            f"{1000 * self.block / self.sample_rate:.3f} ms; engine {stream.engine}, "
+            f"latency {stream.latency} samples"
+        )
+
+
+def _blocks(cfg: DictConfig, trained: Trained) -> Iterator[np.ndarray]:
+    if cfg.input == "-":
+        print(
+            f"input=-: raw PCM, {cfg.pcm}, one channel at {trained.sample_rate} Hz",
+            file=sys.stderr,
+        )
+        return read_blocks(cfg.block, cfg.pcm)
+    waveform = trained.read_audio(cfg.input, "input")
+    return (waveform[i : i + cfg.block] for i in range(0, len(waveform), cfg.block))
