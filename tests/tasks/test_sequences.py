@@ -1,0 +1,114 @@
+"""Losses of music, adding, copy memory and text: what counts and what is averaged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from wavestack.data import AddingProblem, CopyMemory, PianoRolls, SyntheticPianoRolls, Text
+from wavestack.data.piano_rolls import assemble
+from wavestack.models import TCN, PianoRollTCN
+from wavestack.tasks import AddingTask, CharacterTask, CopyMemoryTask, PianoRollTask
+from wavestack.training.mean_loss import figure_means, loss_totals
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("output", ["independent", "mixture", "nade"])
+def test_music_in_padded_batches_costs_what_each_piece_costs_alone(output: str) -> None:
+    model = PianoRollTCN(88, 8, 3, 2, output).eval()
+    task = PianoRollTask(model, torch.optim.SGD)
+    pieces = SyntheticPianoRolls(num_val=5).split("val")
+    together = loss_totals(task, model, [assemble(pieces)], CPU)
+    alone = loss_totals(task, model, [assemble([piece]) for piece in pieces], CPU)
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=0)
+    assert together[1] == sum(len(piece) - 1 for piece in pieces)  # first frames are only heard
+
+
+def test_music_is_predicted_from_the_frames_before() -> None:
+    model = PianoRollTCN(88, 8, 3, 1).eval()
+    piece = SyntheticPianoRolls().split("test")[0]
+    batch = assemble([piece])
+    nats = 0.0
+    for t in range(1, len(piece)):
+        logits = model(batch["roll"][..., :t])[0, :, -1]
+        p = torch.where(batch["roll"][0, :, t] > 0, logits.sigmoid(), 1 - logits.sigmoid())
+        nats -= p.log().sum().item()
+    found = PianoRollTask(model, torch.optim.SGD).loss_sum(model, batch).item()
+    assert found == pytest.approx(nats, rel=1e-5)
+
+
+def test_music_stands_beside_its_tables() -> None:
+    data = PianoRolls(SyntheticPianoRolls(), batch_size=2)
+    task = PianoRollTask(PianoRollTCN(88, 8), torch.optim.SGD)
+    found = task.baselines(None, data, "test")
+    assert set(found) == {"frequencies of keys", "repeat the last frame"}
+    assert all(math.isfinite(row["nats_per_frame"]) for row in found.values())
+
+
+def test_adding_counts_the_last_output_alone() -> None:
+    model = TCN(2, 6, 3, 3, 1).eval()
+    task = AddingTask(model, torch.optim.SGD)
+    data = AddingProblem(length=20, batch_size=4, num_val=250)
+    batches = data.eval_batches("val")
+    total, count = loss_totals(task, model, batches, CPU).tolist()
+    errors = torch.cat([model(b["x"])[:, 0, -1] - b["target"] for b in batches]).double()
+    assert count == 250
+    assert total == pytest.approx(errors.square().sum().item(), rel=1e-5)
+    baseline = task.baselines(model, data, "val")["always 1"]["squared_error"]
+    assert baseline == pytest.approx(1 / 6, rel=0.25)
+
+
+class Oracle(torch.nn.Module):
+    """Repeats the ten symbols, or guesses among them."""
+
+    def __init__(self, knows: bool) -> None:
+        super().__init__()
+        self.knows = knows
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        logits = torch.full((len(tokens), 10, tokens.shape[1]), -40.0)
+        logits[:, 0, :-10] = 40.0
+        logits[:, 1:9, -10:] = 0.0
+        if self.knows:
+            logits[:, :, -10:].scatter_(1, tokens[:, None, :10], 40.0)
+        return logits
+
+
+def test_copy_memory_is_averaged_over_all_places() -> None:
+    data = CopyMemory(delay=30, num_test=4)
+    for knows in (False, True):
+        model = Oracle(knows)
+        task = CopyMemoryTask(model, torch.optim.SGD)
+        figures, counts = figure_means(task, model, data.eval_batches("test"), CPU)
+        baseline = task.baselines(model, data, "test")["no memory"]
+        expected = 0.0 if knows else 10 * math.log(8) / 50
+        assert figures["nats_per_place"] == pytest.approx(expected, abs=1e-6)
+        assert baseline["nats_per_place"] == pytest.approx(10 * math.log(8) / 50)
+        assert counts == {"nats_per_place": 4 * 50, "percent_of_symbols_recalled": 4 * 10}
+        if knows:
+            assert figures["percent_of_symbols_recalled"] == 100
+
+
+def test_text_that_only_warms_up_is_heard_and_does_not_count() -> None:
+    data = Text(batch_size=3, segment=20, context=9)
+    model = TCN(4, 8, 3, 2, len(data.alphabet), num_embeddings=len(data.alphabet)).eval()
+    task = CharacterTask(model, torch.optim.SGD)
+    batch = data.train_batches(0)[0]
+    logits = model(batch["tokens"])[..., 9:]
+    nats = torch.nn.functional.cross_entropy(logits, batch["targets"][:, 9:], reduction="sum")
+    assert task.count(batch) == 60
+    assert task.loss_sum(model, batch).item() == pytest.approx(nats.item(), rel=1e-5)
+
+
+def test_an_untrained_uniform_model_of_text_costs_the_bits_of_its_alphabet() -> None:
+    data = Text(batch_size=2, segment=8)
+    model = TCN(4, 8, 3, 1, 64, num_embeddings=128)
+    torch.nn.init.zeros_(model.out.weight)
+    torch.nn.init.zeros_(model.out.bias)
+    batch = {**data.train_batches(0)[0], "targets": torch.zeros(2, 8, dtype=torch.int64)}
+    task = CharacterTask(model, torch.optim.SGD)
+    bits = task.loss_sum(model, batch).item() / task.count(batch) * task.unit_scale
+    assert bits == pytest.approx(6)
