@@ -122,7 +122,8 @@ def _print_table(result: dict[str, Any]) -> None:
     rows = sorted(own, key=lambda row: sign * row[1])
     title = (
         f"{result['metric']} on the {result['split']} split "
-        f"({result['items']:,} {result['item_noun']}, {result['samples']:,} {result['element']})"
+        f"({_counted(result['items'], result['item_noun'])}, "
+        f"{_counted(result['samples'], result['element'])})"
     )
     others = {k: v for k, v in result["figures"].items() if k != result["metric"]}
     lines = [f"{name} {written(value)}{_beside(result, name)}" for name, value in others.items()]
@@ -146,6 +147,11 @@ def _print_table(result: dict[str, Any]) -> None:
     console.print(table)
     for line in lines:
         console.print(line, markup=False, highlight=False)
+
+
+def _counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 text", "77 pieces"."""
+    return f"{number:,} {noun.removesuffix('s') if number == 1 else noun}"
 
 
 def _beside(result: dict[str, Any], figure: str) -> str:
