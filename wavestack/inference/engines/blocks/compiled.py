@@ -25,8 +25,10 @@ class CompiledBlocks:
     """
 
     def __init__(self, model: Any, state: State) -> None:
+        from wavestack.inference.engines.blocks.kernel import prepare
         from wavestack.inference.engines.blocks.structure import build_program
 
+        prepare()  # now, and not amid the first block
         with torch.no_grad():
             program = build_program(model)
             self.operations, self.weights = program.tables()
@@ -40,8 +42,6 @@ class CompiledBlocks:
         self._ends = np.array([program.input, place, first, program.output], np.int64)
         self._no_condition = np.zeros((self.batch_size, 0, 1), np.float32)
         self.state = state
-        # Compiles now, or reads the machine code from the disk, and not amid the first block.
-        self._advance(np.zeros((self.batch_size, program.input_channels, 0), np.float32))
 
     @staticmethod
     def why_not(model: nn.Module) -> str | None:

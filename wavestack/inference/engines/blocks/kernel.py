@@ -5,15 +5,11 @@ Nothing here depends on the shape of a model, so it is compiled once for all.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
-from typing import Any
+import logging
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
-from wavestack.inference.engines.blocks import convolution, program
 from wavestack.inference.engines.blocks.convolution import GRAIN, convolve
 from wavestack.inference.engines.blocks.program import (
     ADD,
@@ -30,9 +26,11 @@ from wavestack.inference.engines.blocks.program import (
     SILU,
     TANH,
 )
-from wavestack.inference.engines.compiled import curves, simd
+from wavestack.inference.engines.compiled.cache import cache_folder, is_kept, keep
 from wavestack.inference.engines.compiled.curves import elementwise, exp, gate, sigmoid, tanh
 from wavestack.inference.engines.compiled.simd import WIDTH, Floats
+
+logger = logging.getLogger(__name__)
 
 # Columns of the table of signals.
 OFFSET, ROW, HISTORY, CAPACITY = range(4)
@@ -194,53 +192,54 @@ def _layer_norm(memory, at, row_floats, rows, size, weights, w, b, epsilon) -> N
             memory[first + i] = value * weights[w + i] + weights[b + i]
 
 
-def _identity() -> str:
-    """What the machine code depends on beyond Numba's own key: vector width and our sources."""
-    digest = hashlib.sha256()
-    for module in (simd, curves, convolution, program, sys.modules[__name__]):
-        digest.update(inspect.getsource(module).encode())
-    return f"{WIDTH} {digest.hexdigest()}"
+@keep
+@njit(nogil=True)
+def advance(  # type: ignore[no-untyped-def]
+    x, condition, y, operations, signals, places, weights, memory, ends, tile_samples
+) -> None:
+    """Run the next block.
+
+    Args:
+        x: (B, C, T) input.
+        condition: (B, C', T or 1), or of no channels.
+        y: (B, C'', T), written.
+        operations: from ``Program.tables``.
+        signals: offset in the memory, floats per row, past rows and capacity in rows of each.
+        places: the present row of each; moves on.
+        weights: from ``Program.tables``; ends in zeros.
+        memory: all signals.
+        ends: input signal, condition signal and its first channel, output signal.
+        tile_samples: time steps of a tile.
+    """
+    batch, _, total = x.shape
+    for start in range(0, total, tile_samples):
+        samples = min(tile_samples, total - start)
+        rows = samples * batch
+        _make_room(signals, places, memory, rows)
+        _enter(x, start, samples, signals[ends[0]], places[ends[0]], 0, memory)
+        if condition.shape[1]:
+            s = ends[1]
+            _enter(condition, start, samples, signals[s], places[s], ends[2], memory)
+        for o in range(operations.shape[0]):
+            _run(operations[o], signals, places, weights, memory, rows, batch)
+        _leave(y, start, samples, signals[ends[3]], places[ends[3]], memory)
+        for s in range(signals.shape[0]):
+            if signals[s, HISTORY]:
+                places[s] += rows
 
 
-def _compile(identity: str) -> Any:
-    # Numba keeps compiled code on disk for the function's bytecode and the values it closes over.
-    @njit(cache=True, nogil=True)
-    def advance(  # type: ignore[no-untyped-def]
-        x, condition, y, operations, signals, places, weights, memory, ends, tile_samples
-    ) -> None:
-        """Run the next block.
-
-        Args:
-            x: (B, C, T) input.
-            condition: (B, C', T or 1), or of no channels.
-            y: (B, C'', T), written.
-            operations: from ``Program.tables``.
-            signals: offset in the memory, floats per row, past rows and capacity in rows of each.
-            places: the present row of each; moves on.
-            weights: from ``Program.tables``; ends in zeros.
-            memory: all signals.
-            ends: input signal, condition signal and its first channel, output signal.
-            tile_samples: time steps of a tile.
-        """
-        if not identity:
-            return
-        batch, _, total = x.shape
-        for start in range(0, total, tile_samples):
-            samples = min(tile_samples, total - start)
-            rows = samples * batch
-            _make_room(signals, places, memory, rows)
-            _enter(x, start, samples, signals[ends[0]], places[ends[0]], 0, memory)
-            if condition.shape[1]:
-                s = ends[1]
-                _enter(condition, start, samples, signals[s], places[s], ends[2], memory)
-            for o in range(operations.shape[0]):
-                _run(operations[o], signals, places, weights, memory, rows, batch)
-            _leave(y, start, samples, signals[ends[3]], places[ends[3]], memory)
-            for s in range(signals.shape[0]):
-                if signals[s, HISTORY]:
-                    places[s] += rows
-
-    return advance
+_BLOCK = types.float32[:, :, ::1]
+_TABLE, _NUMBERS, _FLOATS = types.int64[:, ::1], types.int64[::1], types.float32[::1]
+_SIGNATURE = types.void(
+    *(_BLOCK, _BLOCK, _BLOCK, _TABLE, _TABLE, _NUMBERS, _FLOATS, _FLOATS, _NUMBERS, types.int64)
+)
 
 
-advance = _compile(_identity())
+def prepare() -> None:
+    """Compile the loop, or fetch it from the disk; a second call does nothing."""
+    if advance.signatures:
+        return
+    if not is_kept(advance):
+        where = f"kept in {cache_folder()}" if cache_folder() else "no folder to keep it in"
+        logger.warning("compiling the streaming loop for this processor: %s", where)
+    advance.compile(_SIGNATURE)

@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
@@ -63,12 +63,15 @@ def _user_folder() -> Path:
     return Path(base) / "wavestack"
 
 
+@cache
 def _digest() -> str:
     hasher = hashlib.sha256()
     for package in ("numba", "llvmlite"):
         hasher.update(version(package).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        hasher.update(file.read_bytes())
+    here = Path(__file__).parent
+    for folder in (here, here.parent / "blocks"):
+        for file in sorted(folder.glob("*.py")):
+            hasher.update(file.read_bytes())
     return hasher.hexdigest()[:16]
 
 
@@ -93,7 +96,7 @@ class _Locator(_CacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes: ClassVar[list[type[object]]] = [_Locator]
+    _locator_classes = [_Locator]  # noqa: RUF012
 
 
 class _Cache(FunctionCache):
