@@ -139,6 +139,16 @@ class StreamConfig:
 
 
 @dataclass
+class ClassifyConfig:
+    """`wavestack classify`."""
+
+    run: str = MISSING
+    input: Any = MISSING
+    top: int = 3
+    device: str = "auto"
+
+
+@dataclass
 class ExportConfig:
     """`wavestack export`."""
 
@@ -201,6 +211,7 @@ SCHEMAS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "generate": GenerateConfig,
     "stream": StreamConfig,
+    "classify": ClassifyConfig,
     "rf": RfConfig,
     "design": DesignConfig,
     "export": ExportConfig,

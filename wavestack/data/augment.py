@@ -22,7 +22,7 @@ class SoundAugmentation:
             at 0.86 to 1.16 times the speed.
         tilt: largest coefficient c of ``y[t] = x[t] + c x[t-1]``, which lifts or dampens the treble
             (negative and positive c).
-        shift_seconds: longest silence put before, or sound cut from the beginning.
+        shift_seconds: longest silence put before.
         crop_seconds: longest part that is kept, from a random place; None: all of it.
         noise_probability: how often white noise is added.
         noise_db: lowest and highest ratio of sound to noise, in decibels.
@@ -91,10 +91,7 @@ class SoundAugmentation:
             x = np.roll(x, rng.integers(len(x)))
         if self.shift_seconds:
             limit = round(self.shift_seconds * sample_rate)
-            shift = int(rng.integers(-limit, limit + 1))
-            # A cut leaves three quarters of a short sound.
-            cut = min(-shift, len(x) // 4)
-            x = np.concatenate([np.zeros(shift, np.float32), x]) if shift > 0 else x[cut:]
+            x = np.concatenate([np.zeros(rng.integers(limit + 1), np.float32), x])
         if self.crop_seconds is not None:
             length = max(1, round(self.crop_seconds * sample_rate))
             start = int(rng.integers(max(0, len(x) - length) + 1))

@@ -46,6 +46,7 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
     field = write_receptive_field(run, console)
     summary = {
         "name": cfg.get("name"),
+        "classes": list(getattr(run.data, "class_names", ())),
         "steps": run.step,
         "max_steps": run.max_steps,
         "stopped_by": run.stop_reason,
