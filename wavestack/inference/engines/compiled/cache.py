@@ -96,7 +96,7 @@ class _Locator(_CacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes = [_Locator]  # noqa: RUF012
+    _locator_classes: list[Any] = [_Locator]  # noqa: RUF012
 
 
 class _Cache(FunctionCache):

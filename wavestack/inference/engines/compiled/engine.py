@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavestack.inference.engines.compiled import tables as T
 from wavestack.models.wavenet import WaveNet
-
-logger = logging.getLogger(__name__)
 
 PRECISIONS = ("float32", "bfloat16")
 _MOST_AHEAD = 16  # rows of a product beyond which the weights' way from memory no longer counts
@@ -22,6 +21,7 @@ class CompiledEngine:
     """Run a WaveNet by a Numba kernel; see ``Engine``.
 
     Options:
+        threads: 1 or 2. The samples are the same.
         precision: "float32", or "bfloat16" for weights of half the size and other samples.
         look_ahead: steps for which old taps are computed at once, a power of two; 1 for none. The
             samples are the same. None chooses by the batch.
@@ -31,7 +31,7 @@ class CompiledEngine:
         Algorithm.
     """
 
-    options = ("precision", "look_ahead")
+    options = ("threads", "precision", "look_ahead")
 
     def __init__(
         self,
@@ -42,27 +42,31 @@ class CompiledEngine:
         seed: int,
         temperature: float,
         *,
+        threads: int = 1,
         precision: str = "float32",
         look_ahead: int | None = None,
     ) -> None:
+        if threads not in (1, 2):
+            raise ValueError(f"threads must be 1 or 2, got {threads}")
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
         if look_ahead is None:
             look_ahead = max(1, _MOST_AHEAD >> (current.shape[0] - 1).bit_length())
         if look_ahead < 1 or look_ahead & (look_ahead - 1):
             raise ValueError(f"look_ahead must be a power of two, got {look_ahead}")
-        from wavestack.inference.engines.compiled.kernel import prepare, run
+        from wavestack.inference.engines.compiled import kernel
         from wavestack.inference.engines.compiled.pack import Network
 
-        prepare()
-        self._run = run
+        kernel.prepare()
+        self._kernel = kernel
+        self._second = ThreadPoolExecutor(1) if threads == 2 else None
         self.family = model.distribution
         self.temperature = temperature
         self.condition = condition
         self.step = 0
         with torch.inference_mode():
             self.network = Network(
-                model, state, current, condition, seed, precision=precision, chunk=look_ahead
+                model, state, current, condition, seed, precision, look_ahead, threads
             )
 
     @staticmethod
@@ -98,10 +102,24 @@ class CompiledEngine:
         if network.local and self.condition is not None:
             columns = self.condition[..., self.step : self.step + num_steps + network.chunk]
             network.set_conditions(columns, self.step)
-        self.step += num_steps
         drawn = np.empty((num_steps, network.batch_size), np.float32)
-        address = network.table.ctypes.data
-        self._run(address, num_steps, np.float32(self.temperature), drawn.ctypes.data, kept)
+        temperature = np.float32(self.temperature)
+        run: Any = self._kernel.run
+        arguments: tuple[Any, ...] = (
+            network.table.ctypes.data,
+            num_steps,
+            temperature,
+            drawn.ctypes.data,
+            kept,
+        )
+        if self._second is None:
+            run(*arguments, self._kernel.ALONE)
+        else:
+            other = self._second.submit(run, *arguments, self._kernel.SECOND)
+            run(*arguments, self._kernel.FIRST)
+            other.result()
+        self.step += num_steps
+        network.table[T.STEP] = self.step
         samples = torch.from_numpy(drawn).T
         samples = samples.long() if self.family.discrete else samples[:, None]
         return self.family.decode(samples)

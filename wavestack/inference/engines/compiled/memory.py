@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from wavestack.inference.engines.compiled.simd import F32, I64, declare
+from wavestack.inference.engines.compiled.simd import F32, I64, declare, fetch, loop
 
 _LINE = 64  # bytes of a cache line: a vector across two of them costs two loads
 _HUGE_PAGE = 1 << 21
@@ -94,7 +94,7 @@ def store_flag(context, address, value):  # type: ignore[no-untyped-def]
     """Publish a number, and with it everything written before."""
 
     def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = builder.inttoptr(arguments[0], ir.PointerType())
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
         builder.store_atomic(arguments[1], pointer, "release", 8)
         return context.get_dummy_value()
 
@@ -125,3 +125,18 @@ def pause(context):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(), code
+
+
+@intrinsic
+def prefetch(context, address, size):  # type: ignore[no-untyped-def]
+    """Ask for so many bytes that will be read soon."""
+
+    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def line(index, _):  # type: ignore[no-untyped-def]
+            fetch(builder, builder.add(arguments[0], index))
+            return []
+
+        loop(builder, I64(0), arguments[1], _LINE, [], line)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), code

@@ -41,6 +41,7 @@ class Network:
         seed: of the sampling noise.
         precision: "float32" or "bfloat16", of the weight matrices.
         chunk: steps for which old taps are computed at once, a power of two.
+        threads: 1 or 2.
 
     Attributes:
         table: the network's table, see ``tables``.
@@ -56,15 +57,17 @@ class Network:
         seed: int,
         precision: str = "float32",
         chunk: int = 16,
+        threads: int = 1,
     ) -> None:
         self.model = model
+        self.threads = threads
         self.plan = plan = Plan(model)
         self.batch_size = current.shape[0]
         self.chunk = chunk
         self.precision = PRECISIONS[precision]
         self.local = condition is not None and condition.shape[-1] > 1
-        self.table = np.zeros(T.NETWORK_SIZE, np.int64)
-        self.layers = np.zeros((plan.num_layers, T.LAYER_SIZE), np.int64)
+        self.table = _table(T.NETWORK_SIZE)
+        self.layers = _table(plan.num_layers * T.LAYER_SIZE).reshape(-1, T.LAYER_SIZE)
         self.residual, self.gate = padded(plan.residual_channels), padded(plan.dilation_channels)
         self.skip, self.conv = padded(plan.skip_channels), padded(plan.conv_channels)
         self.end = padded(plan.end.shape[1])
@@ -166,7 +169,13 @@ class Network:
         self._rows(layer, T.GATE_BIAS, self._halves(bias), 2 * self.gate)
         self._matrix(layer, T.PRESENT, self._halves(plan.present_taps[index]))
         to_residual, to_skips = plan.project[index].split([residual, plan.skip_channels], dim=1)
-        if self.model.stack.blocks[index].residual_output:
+        has_residual = self.model.stack.blocks[index].residual_output
+        if self.threads == 2:
+            self._matrix(layer, T.SKIP_WEIGHT, to_skips)
+            if has_residual:
+                self._matrix(layer, T.PROJECT, to_residual)
+                layer[T.PROJECT_COLUMNS] = self.residual
+        elif has_residual:
             room = (0, self.residual - residual)
             both = torch.cat([torch.nn.functional.pad(to_residual, room), to_skips], dim=1)
             self._matrix(layer, T.PROJECT, both)
@@ -226,11 +235,13 @@ class Network:
             T.Y: batch * 2 * self.gate,
             T.H: batch * self.end,
             T.LOGITS: batch * self.out,
-            T.NOISE: int(self.table[T.NUM_NOISE]),
+            T.NOISE: batch * int(self.table[T.NUM_NOISE]),
         }
         rings = [int(rows) * batch * self.conv for rows in self.layers[:, T.RING_ROWS]]
-        z = batch * self.gate
-        every = [*sizes.values(), *([gates] * plan.num_layers), *rings, *([z] * plan.num_layers)]
+        # A second thread reads each layer's z while the first is at the next ones.
+        z = [batch * self.gate] * (plan.num_layers if self.threads == 2 else 1)
+        flags = [_LINE_FLOATS] * (plan.num_layers + 2)
+        every = [*sizes.values(), *([gates] * plan.num_layers), *rings, *z, *flags]
         arena = aligned_zeros(sum(_whole_lines(size) for size in every))
         self._memory.append(arena)
         start = 0
@@ -260,8 +271,12 @@ class Network:
             shaped = ring.reshape(rows, batch, self.conv)
             shaped[:, :, : plan.conv_channels] = histories[first : first + rows]
             first += rows
-        for layer in self.layers:
-            layer[T.Z] = take(z).ctypes.data
+        signals = [take(size).ctypes.data for size in z]
+        for index, layer in enumerate(self.layers):
+            layer[T.Z] = signals[index % len(signals)]
+            layer[T.KNOWN] = take(_LINE_FLOATS).ctypes.data
+        self.table[T.PASSED] = take(_LINE_FLOATS).ctypes.data
+        self.table[T.DRAWN] = take(_LINE_FLOATS).ctypes.data
         if plan.first is not None:
             # The kernel shifts the window before it adds the current input at its end.
             past = state[0].transpose(1, 2).reshape(batch, -1).numpy()
@@ -284,3 +299,7 @@ class Network:
 
 def _whole_lines(count: int) -> int:
     return -(-count // _LINE_FLOATS) * _LINE_FLOATS
+
+
+def _table(count: int) -> NDArray[np.int64]:
+    return aligned_zeros(2 * count).view(np.int64)

@@ -21,13 +21,12 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from wavestack.inference.engines.compiled.simd import (
-    I32,
     I64,
     WIDTH,
     Floats,
     Vectors,
-    declare,
     define,
+    fetch,
     loop,
 )
 
@@ -250,23 +249,16 @@ class _Writer:
         def body(index: Any, carried: list[Any]) -> list[Any]:
             row = builder.add(w, builder.mul(index, pitch))
             if rows == 1 and self.precision == BFLOAT16:
-                self._fetch_ahead(vectors, row, offsets)
+                # Weights at half the size come from the second cache as fast as they are
+                # multiplied if they are asked for early: 1.15x. (From farther away: no gain.)
+                for o in offsets:
+                    fetch(builder, builder.add(row, I64(_FETCHED_AHEAD + 4 * o)))
             return turn(vectors, row, pitch, xs, index, offsets, carried)
 
         sums = loop(builder, I64(0), n, 2, sums, body)  # n is even: see padded
         for r, end in enumerate(ends):
             for c, o in enumerate(offsets):
                 vectors.store(Floats(vectors, sums[r * count + c]), end, o)
-
-    def _fetch_ahead(self, vectors: Vectors, row: Any, offsets: Any) -> None:
-        """Weights at half the size come from the second cache as fast as they are multiplied,
-        if they are asked for early. (Of no use where they come from farther away.)"""
-        builder = vectors.builder
-        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), I32, I32, I32])
-        function = declare(builder.module, "llvm.prefetch.p0", kind)
-        ahead = vectors.pointer(builder.add(row, I64(_FETCHED_AHEAD)))
-        for o in offsets:
-            builder.call(function, [vectors.at(ahead, o), I32(0), I32(3), I32(1)])
 
     def _turn_float32(
         self, vectors: Vectors, w: Any, pitch: Any, xs: Any, index: Any, offsets: Any, sums: Any

@@ -193,6 +193,15 @@ def declare(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
     return found if found is not None else ir.Function(module, kind, name)
 
 
+def fetch(builder: ir.IRBuilder, address: Any) -> None:
+    """Ask for the cache line at an address, which will be read soon."""
+    kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), I32, I32, I32])
+    function = declare(builder.module, "llvm.prefetch.p0", kind)
+    pointer = builder.inttoptr(address, ir.PointerType())
+    read, keep_near, data = I32(0), I32(3), I32(1)
+    builder.call(function, [pointer, read, keep_near, data])
+
+
 def define(
     module: ir.Module,
     name: str,

@@ -44,15 +44,17 @@ padded to whole vectors.
     Y,  # (BATCH, 2 GATE)
     H,  # (BATCH, END)
     LOGITS,  # (BATCH, OUT)
-    NOISE,
+    NOISE,  # (BATCH, NUM_NOISE)
     NUM_NOISE,
     FAMILY,
     MIXTURES,
     SEED,
     STEP,  # the next one
+    PASSED,  # flag of the first thread: steps * NUM_LAYERS + layers of the current one
+    DRAWN,  # flag of the second thread: steps whose samples are drawn
     *_,
 ) = range(64)
-NETWORK_SIZE = STEP + 1
+NETWORK_SIZE = 64
 
 # A layer's table.
 (
@@ -62,7 +64,6 @@ NETWORK_SIZE = STEP + 1
     PHASE,  # moves the beginnings of chunks, so that not all layers' chunks fall together
     RING,  # (RING_ROWS, BATCH, CONV)
     RING_ROWS,
-    POSITION,  # in the ring, of the current step
     GATES,  # (CHUNK, BATCH, 2 GATE): what is known of the gates' inputs beforehand
     GATE_BIAS,  # (2 GATE,), or (BATCH, 2 GATE) where GLOBAL
     CONDITION_WEIGHT,
@@ -73,9 +74,13 @@ NETWORK_SIZE = STEP + 1
     PROJECT,  # to the residual, the skips or both
     PROJECT_FROM,  # the column of ROWS where its outputs begin
     PROJECT_COLUMNS,
+    SKIP_WEIGHT,  # where another thread adds the skips
     Z,  # (BATCH, GATE)
+    KNOWN,  # flag of the second thread: steps for which GATES holds all that is known beforehand
     *_,
 ) = range(32)
-LAYER_SIZE = Z + 1
+LAYER_SIZE = 32
+# What changes with each step lies in a cache line of its own, which the second thread seldom reads.
+POSITION, KNOWN_UNTIL = 24, 25  # in the ring, of the current step; the first thread's last KNOWN
 
 SOFTMAX, LOGISTIC, NORMAL = range(3)
