@@ -104,6 +104,7 @@ def test_the_papers_model_has_the_papers_size() -> None:
         ({"num_keys": 0}, "num_keys must be >= 1, got 0"),
         ({"output": "nade", "hidden_channels": 0}, "hidden_channels must be >= 1, got 0"),
         ({"output": "mixture", "num_components": 0}, "num_components must be >= 1, got 0"),
+        ({"initial_scale": 0.0}, "initial_scale must be > 0, got 0.0"),
         ({"input_dropout": 1.0}, r"input_dropout must be in \[0, 1\), got 1.0"),
         ({"output": "nade", "output_dropout": -0.1}, r"output_dropout must be in \[0, 1\)"),
     ],

@@ -99,8 +99,8 @@ class Nade(nn.Module):
     """Neural autoregressive distribution: each key sees the lower keys of its own frame.
 
     With the network's biases b_k and c (they carry the past) and the weights W, V:
-    p(x_k = 1 | x_<k) = sigmoid(b_k + V_k relu(c + sum_{j<k} W_j x_j)). All keys of a frame of
-    known keys are computed at once, by a running sum over the keys.
+    p(x_k = 1 | x_<k) = sigmoid(b_k + V_k relu(c + sum_{j<k} W_j x_j)). All keys of a
+    known frame are computed at once.
 
     Args:
         num_keys: K.
@@ -136,16 +136,20 @@ class Nade(nn.Module):
 
     def nll(self, parameters: Tensor, roll: Tensor) -> Tensor:
         """Nats per frame."""
-        B, _, T = roll.shape
         bias, hidden = parameters.movedim(1, -1).split([self.num_keys, self.hidden_channels], -1)
         keys = roll.movedim(1, -1)  # (B, T, K)
-        before = torch.einsum("btk,kh->btkh", keys, self.read).cumsum(2)
-        before = F.pad(before[:, :, :-1], (0, 0, 1, 0))  # what key k sees: the keys below it
-        units = F.relu(before + hidden[:, :, None])
+        # The hidden units change at sounding keys alone, so a frame has few different states:
+        # before the first sounding key, after it, after the second, ...
+        most = int(keys.sum(-1).max())
+        order = keys.argsort(dim=-1, descending=True, stable=True)[..., :most]  # lowest first
+        heard = self.read[order] * keys.gather(-1, order)[..., None]
+        states = F.pad(heard.cumsum(2), (0, 0, 1, 0)) + hidden[:, :, None]  # (B, T, most + 1, H)
+        units = F.relu(states)
         if self.training and self.dropout:
-            keep = units.new_full((B, T, 1, self.hidden_channels), 1 - self.dropout)
+            keep = units.new_full((*units.shape[:2], 1, units.shape[3]), 1 - self.dropout)
             units = units * (torch.bernoulli(keep) / (1 - self.dropout))
-        logits = bias + torch.einsum("btkh,kh->btk", units, self.write)
+        below = (keys.cumsum(-1) - keys).long()  # sounding keys below key k: which state it sees
+        logits = bias + (units @ self.write.T).gather(2, below[:, :, None])[:, :, 0]
         return F.binary_cross_entropy_with_logits(logits, keys, reduction="none").sum(-1)
 
     def sample(self, parameters: Tensor, generator: torch.Generator) -> Tensor:

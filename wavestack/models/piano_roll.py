@@ -33,6 +33,9 @@ class PianoRollTCN(TCN):
         dilation_base, norm, activation, dropout: as of `TCN`.
         input_dropout: probability of silencing a key of a piece in the input, in training.
         output_dropout: probability of zeroing a hidden unit of NADE in a frame, in training.
+        initial_scale: factor on the weights that the blocks start with; below 1 the model starts
+            nearer to saying the same of every frame, and small collections are learned by heart
+            later.
 
     Shape:
         x: (B, num_keys, T) of zeros and ones, lengths: (B,) -> (B, P, T), the parameters of
@@ -68,11 +71,14 @@ class PianoRollTCN(TCN):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         output_dropout: float = 0.0,
+        initial_scale: float = 1.0,
     ) -> None:
         if num_keys < 1:
             raise ValueError(f"num_keys must be >= 1, got {num_keys}")
         if not 0.0 <= input_dropout < 1.0:
             raise ValueError(f"input_dropout must be in [0, 1), got {input_dropout}")
+        if not initial_scale > 0:
+            raise ValueError(f"initial_scale must be > 0, got {initial_scale}")
         distribution: IndependentKeys | BernoulliMixture | Nade
         if output == "independent":
             distribution = IndependentKeys(num_keys)
@@ -100,6 +106,9 @@ class PianoRollTCN(TCN):
         assert self.out.bias is not None
         with torch.no_grad():
             self.out.bias.copy_(distribution.initial_bias())
+            for parameter in self.blocks.parameters():
+                if parameter.dim() == 3:  # convolutions; with weight norm their scale and direction
+                    parameter.mul_(initial_scale)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the first block reads: the keys, in training without some of them."""
