@@ -62,7 +62,6 @@ class Stream:
         self._last: tuple[Tensor, Tensor | None] | None = None  # block and condition
         self._start(None)
 
-    @torch.no_grad()
     def push(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
         """The outputs that are due after the next block.
 

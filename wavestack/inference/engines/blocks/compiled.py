@@ -25,7 +25,7 @@ class CompiledBlocks:
     """
 
     def __init__(self, model: Any, state: State) -> None:
-        from wavestack.inference.engines.blocks.kernel import prepare
+        from wavestack.inference.engines.blocks.kernel import advance, prepare
         from wavestack.inference.engines.blocks.structure import build_program
 
         prepare()  # now, and not amid the first block
@@ -33,6 +33,7 @@ class CompiledBlocks:
             program = build_program(model)
             self.operations, self.weights = program.tables()
         self.program = program
+        self._advance = advance
         self._output_channels = program.channels[program.output]
         self._template = state
         self.batch_size = next(iter(named_tensors(state).values())).shape[0]
@@ -66,30 +67,25 @@ class CompiledBlocks:
 
     def push(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
         """The outputs that are due after the next block."""
-        program = self.program
-        shape = (self.batch_size, program.input_channels, block.shape[-1])
-        if block.shape != shape or block.dtype != torch.float32:
+        # Every call into torch or numpy costs a tenth of what a small net takes for a sample.
+        batch, channels, length = block.shape
+        if (
+            batch != self.batch_size
+            or channels != self.program.input_channels
+            or block.dtype is not torch.float32
+        ):
+            wanted = (self.batch_size, self.program.input_channels, length)
             raise ValueError(
-                f"block must be float32 of shape {shape}, got {block.dtype}, {tuple(block.shape)}"
+                f"block must be float32 of shape {wanted}, got {block.dtype}, {tuple(block.shape)}"
             )
-        length = shape[2]
-        given = None
-        if program.condition is not None or condition is not None:
+        given = self._no_condition
+        if condition is not None or self.program.condition is not None:
             given = self._checked(condition, length)
-        return self._advance(block.detach().contiguous().numpy(), given)
-
-    def finish(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Nothing is owed when the signal ends: what looks ahead is not compiled."""
-        return torch.empty(self.batch_size, self._output_channels, 0)
-
-    def _advance(self, x: np.ndarray, condition: np.ndarray | None = None) -> Tensor:
-        from wavestack.inference.engines.blocks.kernel import advance
-
-        y = torch.empty(self.batch_size, self._output_channels, x.shape[2])
-        advance(
-            x,
-            self._no_condition if condition is None else condition,
-            y.numpy(),
+        y = np.empty((batch, self._output_channels, length), np.float32)
+        self._advance(
+            (block.detach() if block.requires_grad else block).contiguous().numpy(),
+            given,
+            y,
             self.operations,
             self._signals,
             self._places,
@@ -98,7 +94,11 @@ class CompiledBlocks:
             self._ends,
             self._tile,
         )
-        return y
+        return torch.from_numpy(y)
+
+    def finish(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Nothing is owed when the signal ends: what looks ahead is not compiled."""
+        return torch.empty(self.batch_size, self._output_channels, 0)
 
     @property
     def state(self) -> State:
@@ -117,6 +117,7 @@ class CompiledBlocks:
 
     def _lay_out_signals(self) -> None:
         from wavestack.inference.engines.blocks.convolution import padded
+        from wavestack.inference.engines.compiled.memory import aligned_zeros
 
         program, rows = self.program, self._tile * self.batch_size
         table, offset = [], 0
@@ -128,7 +129,7 @@ class CompiledBlocks:
             offset += -(-(capacity * row + _SPARE) // _SPARE) * _SPARE
         self._signals = np.array(table, np.int64)
         self._places = self._signals[:, 2].copy()
-        self._memory = np.zeros(offset, np.float32)
+        self._memory = aligned_zeros(offset)
 
     def _cells(self, past: Past) -> np.ndarray:
         """A view of what a signal's last rows hold, (samples, B, channels)."""

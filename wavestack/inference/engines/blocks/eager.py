@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from wavestack.layers import State
@@ -35,6 +36,7 @@ class EagerBlocks:
             block, options if condition is None else {**options, "condition": condition}
         )
 
+    @torch.no_grad()
     def _run(self, block: Tensor, options: dict[str, Any]) -> Any:
         y, self.state = self.model.stream(block, self.state, **options)
         return y

@@ -60,6 +60,7 @@ _sigmoid_rows = elementwise("sigmoid", sigmoid, 1)
 _relu_rows = elementwise("relu", _relu, 1)
 _gelu_rows = elementwise("gelu", _gelu, 1)
 _silu_rows = elementwise("silu", lambda x: x * sigmoid(x), 1)
+_copy_rows = elementwise("copy", lambda x: x, 1)
 _add_rows = elementwise("add", lambda a, b: a + b, 2)
 _add_relu_rows = elementwise("add_relu", lambda a, b: _relu(a + b), 2)
 _gate_rows = elementwise("gate", gate, 2)
@@ -74,11 +75,10 @@ def _make_room(signals, places, memory, rows) -> None:  # type: ignore[no-untype
     for s in range(signals.shape[0]):
         past = signals[s, HISTORY]
         if past and places[s] + rows > signals[s, CAPACITY]:
-            floats = past * signals[s, ROW]
-            to = signals[s, OFFSET]
-            source = to + (places[s] - past) * signals[s, ROW]
-            for i in range(floats):  # forwards: both may overlap
-                memory[to + i] = memory[source + i]
+            to = memory.ctypes.data + 4 * signals[s, OFFSET]
+            source = to + 4 * (places[s] - past) * signals[s, ROW]
+            count = (past * signals[s, ROW] + WIDTH - 1) // WIDTH * WIDTH
+            _copy_rows(source, to, count)  # from low to high, since both may overlap
             places[s] = past
 
 

@@ -16,7 +16,7 @@ def build_conv(program: Program, conv: CausalConv1d, x: int, **options: Any) -> 
     if conv.stride[0] != 1:
         raise UnsupportedModelError(f"a convolution has stride {conv.stride[0]}")
     weight = options.pop("weight", None)
-    weight = _dense(conv) if weight is None else weight
+    weight = dense_weight(conv) if weight is None else weight
     bias = options.pop("bias", conv.bias)
     return program.convolve(x, weight, bias, conv.dilation[0], **options)
 
@@ -27,7 +27,7 @@ def condition_signal(program: Program) -> int:
     return program.condition[0]
 
 
-def _dense(conv: CausalConv1d) -> Tensor:
+def dense_weight(conv: CausalConv1d) -> Tensor:
     """The weight with the zeros between its groups written out."""
     if conv.groups == 1:
         return conv.weight

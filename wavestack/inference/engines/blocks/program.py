@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavestack.inference.engines.blocks.convolution import GRAIN, pack, padded
+from wavestack.inference.engines.compiled.memory import aligned_zeros
 from wavestack.inference.engines.compiled.simd import WIDTH
 
 # Operations; each is a row of OPERANDS numbers, the first of which is one of these.
@@ -173,7 +174,9 @@ class Program:
         """The operations, and all weights in one row."""
         # The last one is a row of zeros, for convolutions without a residual.
         self._constant(np.zeros(max(padded(c) for c in self.channels), np.float32))
-        return np.array(self.operations, np.int64), np.concatenate(self._weights)
+        weights = aligned_zeros(self._size)
+        np.concatenate(self._weights, out=weights)
+        return np.array(self.operations, np.int64), weights
 
     def _append(self, *numbers: int) -> None:
         self.operations.append([*numbers, *[0] * (OPERANDS - len(numbers))])

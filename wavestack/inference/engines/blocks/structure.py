@@ -12,7 +12,12 @@ import torch
 from torch import nn
 
 from wavestack.inference.chain import Chain
-from wavestack.inference.engines.blocks.parts import affine, build_conv
+from wavestack.inference.engines.blocks.parts import (
+    affine,
+    build_conv,
+    dense_weight,
+    fold_batch_norm,
+)
 from wavestack.inference.engines.blocks.program import Program, UnsupportedModelError
 from wavestack.inference.engines.blocks.stacks import build_effect, build_stack, build_tcn
 from wavestack.layers import CausalConv1d, DilatedStack
@@ -57,18 +62,30 @@ def _has_width(part: nn.Module) -> bool:
     return isinstance(part, Chain) or type(part) in _BUILDERS
 
 
-def _build(program: Program, model: nn.Module, x: int) -> int:
+def _build(program: Program, model: nn.Module, x: int, **options: Any) -> int:
     builder = _BUILDERS.get(type(model)) or _POINTWISE.get(type(model))
     if builder is None:
         raise UnsupportedModelError(f"{type(model).__name__} is not among the modules it knows")
-    return builder(program, model, x)
+    return builder(program, model, x, **options)
 
 
 def _build_chain(program: Program, chain: Chain, x: int) -> int:
-    for part in chain.parts:
+    parts = list(chain.parts)
+    while parts:
+        part = parts.pop(0)
         if getattr(part, "condition_channels", None):
             raise UnsupportedModelError("a part of a Sequential wants a condition")
-        x = _build(program, part, x)
+        options: dict[str, Any] = {}
+        if type(part) is CausalConv1d:
+            if parts and type(parts[0]) is nn.BatchNorm1d:
+                weight, bias = fold_batch_norm(
+                    dense_weight(part), part.bias, cast(nn.BatchNorm1d, parts.pop(0))
+                )
+                options = {"weight": weight, "bias": bias}
+            if parts and type(parts[0]) is nn.ReLU:
+                parts.pop(0)
+                options["relu"] = True
+        x = _build(program, part, x, **options)
     return x
 
 
