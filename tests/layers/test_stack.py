@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 
 from tests.layers.helpers import stream_in_blocks, tolerance
 from wavestack.layers import (
+    CausalConv1d,
     DilatedStack,
     GatedResidualBlock,
+    apply_weight_norm,
     detach_state,
     dilation_schedule,
     fold_weight_norm,
@@ -124,6 +128,14 @@ def test_folding_weight_norm_keeps_the_function():
     names = [name for name, _ in fold_weight_norm(stack).named_parameters()]
     torch.testing.assert_close(stack(x), y, atol=1e-6, rtol=0)
     assert not any("parametrizations" in name for name in names)
+
+
+def test_folding_a_copy_leaves_the_original_as_it_is():
+    conv = apply_weight_norm(CausalConv1d(2, 3, 2))
+    x = torch.randn(1, 2, 5)
+    folded = fold_weight_norm(copy.deepcopy(conv))
+    torch.testing.assert_close(folded(x), conv(x))
+    assert len(list(conv.parameters())) == 3
 
 
 def test_dropout_acts_in_training_only():

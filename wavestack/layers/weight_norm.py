@@ -43,6 +43,18 @@ def fold_weight_norm(module: Module) -> Module:
     """
     for part in list(module.modules()):
         if parametrize.is_parametrized(part):
+            _own_class(part)
             for name in list(part.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(part, name, leave_parametrized=True)
     return module
+
+
+def _own_class(part: nn.Module) -> None:
+    """Give a parametrized module a class that no copy of it shares.
+
+    torch makes one class for each parametrized module, deepcopy hands it on, and removing the
+    parametrization takes the weight off that class: off the original too.
+    """
+    shared = type(part)
+    members = {k: v for k, v in vars(shared).items() if k not in ("__dict__", "__weakref__")}
+    part.__class__ = type(shared.__name__, shared.__bases__, members)
