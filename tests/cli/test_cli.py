@@ -51,6 +51,7 @@ def probe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
         ["generate", "run=x", "seconds=0"],
         ["stream", "run=x", "input=y.wav", "block=0"],
         ["export", "run=x", "format=nam"],
+        ["export", "run=x", "format=pt2", "out=x.onnx"],
         ["evaluate", "run=/no/such/folder"],
         ["evaluate", "run=x", "split=tset"],
         ["-sc", "help=bash"],

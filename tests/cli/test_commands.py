@@ -127,6 +127,18 @@ def test_export_writes_a_file_that_loads_anywhere(run_folder: Path, capsys) -> N
     run(["generate", f"run={path}", "seconds=0.01", "picture=false", "labels=[u]"])
 
 
+def test_export_writes_programs_and_says_how_far_they_are_from_the_model(
+    run_folder: Path, capsys
+) -> None:
+    assert run(["export", f"run={run_folder}", "format=pt2", "out=sub/m.pt2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    files = ["sub/m.pt2", "sub/m.condition.pt2", "sub/m.step.pt2"]
+    assert [line.split(":")[0] for line in lines] == files
+    for file, line in zip(files, lines, strict=True):
+        assert verify_hash(Path(file)) in line
+        assert float(line.split("within ")[1].split()[0]) < 1e-6
+
+
 def test_recipes_in_a_pipe_has_one_full_name_first_on_a_line(capsys) -> None:
     run(["recipes"])
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
