@@ -6,6 +6,7 @@ Neither Hydra nor torch is imported: help comes at once.
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 from wavestack.commands import COMMANDS
@@ -47,10 +48,14 @@ def print_help(command: str, config_dir: Path | None = None) -> None:
         print("Parts (group=name):")
         for group, names in choices.items():
             if names:
-                print(f"  {group}: {', '.join(names)}")
+                print(_wrapped(f"  {group}: {', '.join(names)}"))
         part = "recipe" if "recipe" in groups else next(g for g in groups if choices[g])
         print(f"  keys inside a part: wavestack {command} {part}=NAME --cfg job\n")
     print(_FLAGS)
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, 100, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def read_command(text: str) -> tuple[list[str], list[str], list[str]]:
