@@ -170,7 +170,7 @@ class _Writer:
             vectors = builder.select(whole, I64(TILE), rest)
             moved = builder.mul(first, I64(4 * self.width))
             here = (
-                builder.add(w, builder.mul(first, I64(self.row_bytes))),
+                builder.add(w, moved),
                 pitch,
                 builder.add(y0, moved),
                 builder.add(y, moved),
