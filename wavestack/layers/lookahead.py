@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wavestack.layers.padded_conv1d import padded_conv1d
 from wavestack.layers.state import check_history
 
 
@@ -92,7 +93,15 @@ class LookaheadConv1d(nn.Conv1d):
         """Convolve a whole signal, zeros on both sides."""
         if x.shape[-1] == 0:  # torch calls a convolution of nothing an error
             return x.new_empty(x.shape[0], self.out_channels, 0)
-        return self._convolve(F.pad(x, (self.history_samples, self.lookahead)))
+        return padded_conv1d(
+            x,
+            self.weight,
+            self.bias,
+            self.history_samples,
+            self.lookahead,
+            dilation=self.dilation[0],
+            groups=self.groups,
+        )
 
     def initial_state(
         self, batch_size: int, history: str = "zeros", silence: Tensor | None = None
