@@ -115,7 +115,7 @@ class CompiledEngine:
         if self._second is None:
             run(*arguments, self._kernel.ALONE)
         else:
-            other = self._second.submit(run, *arguments, self._kernel.SECOND)
+            other = self._second.submit(lambda: run(*arguments, self._kernel.SECOND))
             run(*arguments, self._kernel.FIRST)
             other.result()
         self.step += num_steps

@@ -45,105 +45,85 @@ _PATIENCE = 4000  # looks at a flag before the core is offered to others
 
 
 @part
+def rest(looks):
+    """Between two looks at a flag; returns how many there have been."""
+    if looks < _PATIENCE:
+        pause()
+    else:
+        give_way()
+    return looks + 1
+
+
+@part
 def wait_for(flag, value):
     """Until the number at ``flag`` is at least ``value``."""
     looks = 0
     while load_flag(flag) < value:
-        looks += 1
-        if looks < _PATIENCE:
-            pause()
-        else:
-            give_way()
+        looks = rest(looks)
 
 
 @part
-def run_alone(net, num_steps, temperature, samples, kept):
-    """Whole steps on one thread."""
-    batch, out, layers = field(net, T.BATCH), field(net, T.OUT), field(net, T.LAYERS)
-    for i in range(num_steps):
-        step = field(net, T.STEP) + i
-        enter(net)
-        clear_skips(net)
-        for index in range(field(net, T.NUM_LAYERS)):
-            layer = layers + 8 * T.LAYER_SIZE * index
-            look_ahead(net, layer, step)
-            pass_layer(net, layer, step)
-        finish(net)
-        if kept:
-            copy_rows(field(net, T.LOGITS), kept + 4 * batch * out * i, batch * out)
-        make_noise(net, step, temperature)
-        draw(net, temperature, samples + 4 * batch * i)
-
-
-@part
-def run_first(net, num_steps):
-    """The share of the first of two threads."""
+def run_layers(net, step, share):
+    """x through all layers of a step; alone, with all that the second thread has done otherwise."""
     layers, count = field(net, T.LAYERS), field(net, T.NUM_LAYERS)
     batch, gates = field(net, T.BATCH), 2 * field(net, T.GATE)
-    for i in range(num_steps):
-        step = field(net, T.STEP) + i
-        wait_for(field(net, T.DRAWN), step)
-        enter(net)
-        for index in range(count):
-            layer = layers + 8 * T.LAYER_SIZE * index
-            # Looking at a flag that the other core has written takes long: only where need be.
-            if field(layer, T.KNOWN_UNTIL) <= step:
-                wait_for(field(layer, T.KNOWN), step + 1)
-                set_field(layer, T.KNOWN_UNTIL, load_flag(field(layer, T.KNOWN)))
-            if index + 1 < count:
-                following = layer + 8 * T.LAYER_SIZE
-                place = (step + field(following, T.PHASE)) & (field(net, T.CHUNK) - 1)
-                known = field(following, T.GATES) + 4 * batch * gates * place
-                prefetch(known, 4 * gates)
-            pass_layer(net, layer, step)
+    enter(net)
+    for index in range(count):
+        layer = layers + 8 * T.LAYER_SIZE * index
+        if share == ALONE:
+            look_ahead(net, layer, step)
+        # Looking at a flag that the other core has written takes long: only where need be.
+        elif field(layer, T.KNOWN_UNTIL) <= step:
+            wait_for(field(layer, T.KNOWN), step + 1)
+            set_field(layer, T.KNOWN_UNTIL, load_flag(field(layer, T.KNOWN)))
+        if share == FIRST and index + 1 < count:
+            following = layer + 8 * T.LAYER_SIZE
+            place = (step + field(following, T.PHASE)) & (field(net, T.CHUNK) - 1)
+            prefetch(field(following, T.GATES) + 4 * batch * gates * place, 4 * gates)
+        pass_layer(net, layer, step)
+        if share == FIRST:
             store_flag(field(net, T.PASSED), step * count + index + 1)
 
 
 @part
-def foresee(net, layer, step):
-    """Compute a layer's share of ``step``, if it is not known yet, and say so."""
-    until = look_ahead(net, layer, step)
-    if until:
-        store_flag(field(layer, T.KNOWN), until)
+def run_rest(net, step, temperature, samples, kept):
+    """The second thread's share of a step, once x is on its way; -1 is before the first step.
+
+    What the first thread waits for comes first: the skips and the draw, then the old taps of the
+    next step, whose time is otherwise while x goes through the layers.
+    """
+    layers, count, size = field(net, T.LAYERS), field(net, T.NUM_LAYERS), 8 * T.LAYER_SIZE
+    added, foreseen, looks = 0, 0, 0
+    drawn = step < 0
+    if not drawn:
+        clear_skips(net)
+        make_noise(net, step, temperature)
+    while not drawn or foreseen < count:
+        passed = load_flag(field(net, T.PASSED)) - step * count
+        if not drawn and added < passed:
+            add_skips(net, layers + size * added)
+            added += 1
+        elif not drawn and added == count:
+            end(net, temperature, samples, kept)
+            store_flag(field(net, T.DRAWN), step + 1)
+            drawn = True
+        elif foreseen < count and (drawn or (foreseen < passed and passed + 2 < count)):
+            layer = layers + size * foreseen
+            until = look_ahead(net, layer, step + 1)
+            if until:
+                store_flag(field(layer, T.KNOWN), until)
+            foreseen += 1
+        else:
+            looks = rest(looks)
 
 
 @part
-def run_second(net, num_steps, temperature, samples, kept):
-    """The share of the second of two threads."""
-    batch, out, layers = field(net, T.BATCH), field(net, T.OUT), field(net, T.LAYERS)
-    count, size = field(net, T.NUM_LAYERS), 8 * T.LAYER_SIZE
-    if field(net, T.STEP) == 0:
-        for index in range(count):
-            foresee(net, layers + size * index, 0)
-    for i in range(num_steps):
-        step = field(net, T.STEP) + i
-        clear_skips(net)
-        make_noise(net, step, temperature)
-        added, foreseen, looks = 0, 0, 0
-        while added < count:
-            passed = load_flag(field(net, T.PASSED)) - step * count
-            if added < passed:
-                add_skips(net, layers + size * added)
-                added += 1
-                looks = 0
-            elif foreseen < passed and passed + 2 < count:
-                foresee(net, layers + size * foreseen, step + 1)
-                foreseen += 1
-                looks = 0
-            else:
-                looks += 1
-                if looks < _PATIENCE:
-                    pause()
-                else:
-                    give_way()
-        finish(net)
-        if kept:
-            copy_rows(field(net, T.LOGITS), kept + 4 * batch * out * i, batch * out)
-        draw(net, temperature, samples + 4 * batch * i)
-        store_flag(field(net, T.DRAWN), step + 1)
-        while foreseen < count:
-            foresee(net, layers + size * foreseen, step + 1)
-            foreseen += 1
+def end(net, temperature, samples, kept):
+    """The end of a step: parameters, kept where wanted, and the draw."""
+    finish(net)
+    if kept:
+        copy_rows(field(net, T.LOGITS), kept, field(net, T.BATCH) * field(net, T.OUT))
+    draw(net, temperature, samples)
 
 
 @keep
@@ -159,12 +139,26 @@ def run(net, num_steps, temperature, samples, kept, share):
         kept: address of (num_steps, BATCH, OUT) floats for the parameters, 0 to keep none.
         share: ALONE, or FIRST and SECOND on two threads at the same time.
     """
-    if share == ALONE:
-        run_alone(net, num_steps, temperature, samples, kept)
-    elif share == FIRST:
-        run_first(net, num_steps)
-    else:
-        run_second(net, num_steps, temperature, samples, kept)
+    batch, out, first = field(net, T.BATCH), field(net, T.OUT), field(net, T.STEP)
+    begin = 0
+    if share == SECOND and first == 0:
+        begin = -1
+    for i in range(begin, num_steps):
+        step = first + i
+        drawn, parameters = samples + 4 * batch * i, 0
+        if kept:
+            parameters = kept + 4 * batch * out * i
+        if share == SECOND:
+            run_rest(net, step, temperature, drawn, parameters)
+        else:
+            if share == FIRST:
+                wait_for(field(net, T.DRAWN), step)
+            else:
+                clear_skips(net)
+            run_layers(net, step, share)
+            if share == ALONE:
+                make_noise(net, step, temperature)
+                end(net, temperature, drawn, parameters)
 
 
 _SIGNATURE = types.void(
