@@ -10,8 +10,8 @@ from safetensors.torch import load, save
 from torch import nn
 
 from wavestack.inference import Stream
-from wavestack.layers import CausalConv1d, DilatedStack
-from wavestack.models import WaveNet
+from wavestack.layers import CausalConv1d, DilatedStack, LookaheadConv1d
+from wavestack.models import TCN, WaveNet
 
 NAMES = ("conv", "strided", "stack", "wavenet", "chain")
 
@@ -150,3 +150,54 @@ def test_memory_does_not_grow_with_time():
     assert late - early < 2000
     held = [tensor.untyped_storage().nbytes() for tensor in stream.state]
     assert sum(held) < 10 * 4 * 3 * (1 + 2 + 4 + 8 + 4 * 5)
+
+
+def ahead(name: str) -> tuple[nn.Module, int, int]:
+    """A model that looks ahead, its latency, and its condition's channels."""
+    torch.manual_seed(0)
+    kinds = {
+        "conv": (LookaheadConv1d(3, 2, 5, dilation=2, lookahead=5), 5, 0),
+        "centred": (TCN(3, (4, 4), 3, lookahead="centred", out_channels=2), 6, 0),
+        "branches": (TCN(3, (4, 4), 3, lookahead=5, skip_channels=3, condition_channels=2), 5, 2),
+        "chain": (
+            nn.Sequential(TCN(3, (4,), lookahead=2), nn.ReLU(), LookaheadConv1d(4, 2, 3)),
+            3,
+            0,
+        ),
+    }
+    return kinds[name]
+
+
+@pytest.mark.parametrize("name", ["conv", "centred", "branches", "chain"])
+def test_look_ahead_comes_later_and_flush_gives_the_rest(name):
+    model, latency, condition = ahead(name)
+    x, h = torch.randn(2, 3, 60), torch.randn(2, condition, 60)
+    conditions = {"condition": h} if condition else {}
+    expected = model.eval()(x, **conditions).detach()
+    stream = Stream(model, batch_size=2)
+    assert stream.latency == latency
+    for sizes in ([60], [1] * 60, [0, 7, 20, 0, 1, 32], [2, 58]):
+        outputs, start = [], 0
+        for size in sizes:
+            block = slice(start, start + size)
+            outputs.append(stream.push(x[..., block], h[..., block] if condition else None))
+            start += size
+        assert sum(y.shape[-1] for y in outputs) == 60 - latency
+        joined = torch.cat([*outputs, stream.flush()], dim=-1)
+        torch.testing.assert_close(joined, expected, atol=1e-6, rtol=0)
+
+
+def test_look_ahead_is_saved_and_restored_with_its_owed_outputs():
+    model, _, _ = ahead("centred")
+    x = torch.randn(2, 3, 60)
+    stream, later = Stream(model, batch_size=2), Stream(model, batch_size=2)
+    for cut in (2, 40):  # before the first output, and behind it
+        first = stream.push(x[..., :cut])
+        later.load_state_dict(stream.state_dict())
+        outputs = [first, later.push(x[..., cut:]), later.flush()]
+        joined = torch.cat(outputs, dim=-1)
+        torch.testing.assert_close(joined, model(x).detach(), atol=1e-6, rtol=0)
+        stream.reset()
+    stream.push(x)
+    with pytest.raises(ValueError, match="single rows can be reset only where"):
+        stream.reset([1])

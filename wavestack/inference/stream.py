@@ -101,7 +101,8 @@ class Stream:
         """Start the given rows afresh, or all of them.
 
         Raises:
-            ValueError: when single rows are reset between two outputs of a strided convolution.
+            ValueError: when single rows are reset between two outputs of a strided convolution, or
+                where a model that looks ahead owes outputs: all rows share one phase.
         """
         if rows is None:
             self._last = None

@@ -67,8 +67,8 @@ def reset_rows(
         **silence: what else the module's ``initial_state`` takes.
 
     Raises:
-        ValueError: when a strided convolution stands between two outputs: a row that starts
-            afresh would need another phase than its neighbours.
+        ValueError: when a strided convolution stands between two outputs, or one that looks ahead
+            owes some: a row that starts afresh would need another phase than its neighbours.
 
     Example:
         >>> import torch
@@ -99,8 +99,9 @@ def _replace_rows(old: State, fresh: State, rows: list[int]) -> State:
         return tuple(_replace_rows(o, f, rows) for o, f in zip(old, fresh, strict=True))
     if old.shape != fresh.shape:
         raise ValueError(
-            "rows can be reset only where the phase of every stride is 0; a strided convolution "
-            f"has taken {old.shape[-1] - fresh.shape[-1]} samples beyond its last full step"
+            "single rows can be reset only where the phase of every stride is 0 and no output is "
+            f"owed: a convolution with stride or look-ahead holds "
+            f"{old.shape[-1] - fresh.shape[-1]} samples beyond its first history"
         )
     new = old.clone()
     new[rows] = fresh[rows].to(new.dtype)
