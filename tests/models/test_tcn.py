@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.helpers import tolerance
-from wavestack.layers import detach_state, fold_weight_norm
+from wavestack.layers import MaskedBatchNorm1d, detach_state, fold_weight_norm
 from wavestack.models import TCN
 from wavestack.receptive_field import analyze
 
@@ -181,6 +181,17 @@ def test_batch_norm_takes_its_statistics_from_the_signal_alone():
     torch.testing.assert_close(y[..., :20], plain(x), atol=1e-12, rtol=0)
     for name, value in padded.named_buffers():
         torch.testing.assert_close(value, plain.get_buffer(name))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_statistics_of_16_bit_signals_are_counted_in_32(dtype):
+    """Neither number type can count to 70,001, nor hold the sum of as many squares."""
+    norm = MaskedBatchNorm1d(1, momentum=1.0)
+    x = (2 * torch.randn(1, 1, 70_001) + 1).to(dtype)
+    y = norm(F.pad(x, (0, 99), value=7.0), torch.arange(70_100).lt(70_001)[None, None])
+    assert y.dtype == dtype
+    torch.testing.assert_close(norm.running_mean, x.float().mean(dim=(0, 2)))
+    torch.testing.assert_close(norm.running_var, x.float().var(dim=(0, 2)))
 
 
 def test_truncated_back_propagation_stops_at_the_border_of_blocks():

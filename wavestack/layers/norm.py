@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wavestack.layers.lengths import hide_padding
+
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch normalization whose statistics leave padding out.
@@ -32,17 +34,19 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
             return x
         if valid is None or not self.training:
             return super().forward(x)
-        count = valid.sum().to(x.dtype)
-        if int(count) < 2:
+        count = int(valid.sum())
+        if count < 2:
             raise ValueError("batch normalization needs at least 2 valid samples in training mode")
-        zero = x.masked_fill(~valid, 0)
-        mean = zero.sum((0, 2)) / count
+        # 16-bit numbers cannot count beyond a few hundred or thousand samples.
+        signal = hide_padding(x, valid).to(torch.promote_types(x.dtype, torch.float32))
+        mean = signal.sum((0, 2)) / count
         # In two passes: the mean of squares less the squared mean loses half the digits.
-        centred = (x - mean[:, None]).masked_fill(~valid, 0)
+        centred = hide_padding(signal - mean[:, None], valid)
         variance = centred.square().sum((0, 2)) / count
-        self._remember(mean, variance * count / (count - 1))
+        self._remember(mean, variance * (count / (count - 1)))
         y = centred * torch.rsqrt(variance + self.eps)[:, None]
-        return y if self.weight is None else y * self.weight[:, None] + self.bias[:, None]
+        y = y if self.weight is None else y * self.weight[:, None] + self.bias[:, None]
+        return y.to(x.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

@@ -313,9 +313,10 @@ def _norm(norm: str | None, channels: int) -> MaskedBatchNorm1d | ChannelNorm | 
 
 
 def _normalize(norm: nn.Module | None, y: Tensor, valid: Tensor | None) -> Tensor:
-    if isinstance(norm, MaskedBatchNorm1d):
-        return norm(y, valid)
-    return y if norm is None else norm(y)
+    if norm is None:
+        return y
+    # What normalizes each step by itself cannot mix padding in; anything else must be told of it.
+    return norm(y) if valid is None or isinstance(norm, ChannelNorm) else norm(y, valid)
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
