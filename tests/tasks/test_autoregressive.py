@@ -120,3 +120,27 @@ def test_labels_that_the_model_does_not_know_are_left_out():
 def test_wrong_clipping_is_named():
     with pytest.raises(ValueError, match="gradient_clip_norm must be > 0 or null, got 0"):
         AutoregressiveAudioTask(WaveNet(**SMALL), torch.optim.SGD, gradient_clip_norm=0)
+
+
+@pytest.mark.parametrize("context", [0, 40, 100])
+def test_audio_that_only_warms_up_changes_neither_loss_nor_gradients(context):
+    model = WaveNet(**SMALL, num_labels=(3,), input_kernel_size=4).double()
+    seen = []
+    model.register_forward_hook(lambda *_: seen.append(1))
+    batch = {
+        "waveform": torch.rand(2, 300) - 0.5,
+        "mask": torch.arange(300).expand(2, -1) >= context,
+        "labels": torch.tensor([[0], [2]]),
+    }
+    batch["mask"][1, 280:] = False
+    trained = task(model)
+    trained.loss_sum(model, batch).backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    assert len(seen) == (context < 300 / 8)
+
+    params = model(model.shift(model.distribution.encode(batch["waveform"])), batch["labels"])
+    nats = model.distribution.nll(params, batch["waveform"])
+    (nats * batch["mask"]).sum().backward()
+    for found, p in zip(gradients, model.parameters(), strict=True):
+        torch.testing.assert_close(found, p.grad, rtol=1e-5, atol=1e-5)  # the loss is in float32

@@ -27,8 +27,10 @@ def losses(run_dir: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes_give_the_losses_of_one(strategy, tmp_path, tiny_config, processes):
-    train(tiny_config(), tmp_path / "one")
-    processes.run_ranks(tiny_config(devices=2, strategy=strategy), tmp_path / "two", 2)
+    # So much context that some steps evaluate the last outputs alone.
+    context = {"data__context_samples": 128}
+    train(tiny_config(**context), tmp_path / "one")
+    processes.run_ranks(tiny_config(devices=2, strategy=strategy, **context), tmp_path / "two", 2)
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one["train/bits_per_sample"]) == 6
     for name in one:

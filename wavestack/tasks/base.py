@@ -194,13 +194,15 @@ class Task(pl.LightningModule, ABC):
             self.model.compile()  # in place: the names of the weights stay
 
     def _shard(self) -> None:
-        from torch.distributed.fsdp import fully_shard
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
         # One group: parameters are whole during a step, gradients, optimizer states and averages
         # never are. Groups by block would need every block to be called as a module, which a stack
         # that adds all its skips in one product does not do.
         mesh: Any = self.device_mesh
         fully_shard(self.model, mesh=mesh["data_parallel"])
+        if hasattr(self.model, "forward_last"):  # called in place of forward: gather for it too
+            register_fsdp_forward_method(self.model, "forward_last")
 
 
 def _mix(*numbers: int) -> int:
