@@ -22,7 +22,7 @@ SPEED = {
     "training_step": "core seconds",
     "import_cost": "core seconds",
 }
-PAGES = ("README.md", "recipes/README.md")
+PAGES = ("README.md", "recipes/README.md", "docs/streaming.md")
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
 
 
@@ -97,7 +97,46 @@ def speed() -> str:
     return _markdown(["program", "what", "figure", "unit"], rows)
 
 
-TABLES = {"recipes": recipes, "speed": speed}
+def streaming() -> str:
+    """Block streaming: one row for each net and way to run it, one column for each block."""
+    (result,) = _results("streaming")
+    figures = result["figures"]
+    rows = []
+    for net, words in STREAMED.items():
+        for way, about in WAYS.items():
+            cells = [figures.get(f"{net}_{way}{block}_microseconds") for block in _blocks(way)]
+            if any(cells):
+                rows.append([words, about, *("" if c is None else f"{c:,.2f}" for c in cells)])
+    return _markdown(["layers", "run by", *(f"block {b}" for b in BLOCKS), "whole signal"], rows)
+
+
+BLOCKS = (1, 8, 64, 512)
+STREAMED = {
+    "convolutions": "convolution, ReLU",
+    "temporal_blocks": "temporal block (two convolutions)",
+    "gated_blocks": "gated block",
+    "nam_a1": "A1 standard net",
+}
+WAYS = {
+    "compiled_block_": "`Stream`, compiled",
+    "eager_block_": "`Stream`, eager",
+    "pytorch_tcn_": "pytorch-tcn",
+    "numpy_ring_step": "NumPy ring step",
+    "torch_ring_step": "torch ring step",
+    "torch_offline": "torch, `forward`",
+}
+
+
+def _blocks(way: str) -> tuple[Any, ...]:
+    """The ends of a way's figures, in the order of the columns; None where there is none."""
+    if way == "pytorch_tcn_":
+        return (*(f"block_{block}" for block in BLOCKS), "offline")
+    if way.endswith("step"):
+        return ("", None, None, None, None)
+    return (None,) * len(BLOCKS) + ("",) if way == "torch_offline" else (*BLOCKS, None)
+
+
+TABLES = {"recipes": recipes, "speed": speed, "streaming": streaming}
 
 
 def _results(*patterns: str) -> list[dict[str, Any]]:

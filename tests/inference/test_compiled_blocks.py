@@ -165,6 +165,22 @@ def test_silence_as_history():
     torch.testing.assert_close(found, expected, **TOLERANCE)
 
 
+def test_new_weights_are_read_when_the_stream_starts_afresh():
+    conv, x = CausalConv1d(2, 2, 3), torch.randn(1, 2, 20)
+    stream = Stream(conv, engine="compiled")
+    stream.push(x)
+    nn.init.normal_(conv.weight)
+    stream.reset()
+    torch.testing.assert_close(stream.push(x), conv(x).detach(), **TOLERANCE)
+
+
+def test_inputs_may_lie_in_any_order_in_memory_and_want_a_gradient():
+    model = DilatedStack(6, 5, num_layers=3)
+    x = torch.randn(40, 6, 2, requires_grad=True)
+    found = Stream(model, 2, engine="compiled").push(x.permute(2, 1, 0))
+    torch.testing.assert_close(found, model(x.permute(2, 1, 0)).detach(), **TOLERANCE)
+
+
 def test_nan_is_not_lost():
     effect = AudioEffect((3,), num_layers=3)
     x = torch.zeros(1, 1, 40)

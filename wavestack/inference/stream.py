@@ -19,7 +19,8 @@ class Stream:
     """Feed any causal module in blocks of any length; the outputs join to the offline output.
 
     A model that looks ahead gives each output ``latency`` samples later, and the last ones at
-    ``flush``. The weights are those the model has when the stream is made or moved.
+    ``flush``. The weights are those the model has when the stream is made, moved, or started afresh
+    by ``reset()`` or ``flush()``.
 
     Args:
         model: anything with ``forward``, ``initial_state`` and ``stream``, or an ``nn.Sequential``
@@ -106,7 +107,7 @@ class Stream:
         """
         if rows is None:
             self._last = None
-            self.state = self._initial_state()
+            self._start(None)
         else:
             self.state = reset_rows(self.model, self.state, rows, self.history)
 
