@@ -50,6 +50,18 @@ def test_run_folder_is_complete(tmp_path, tiny_config, capsys):
     assert "lightning" not in out.lower()
 
 
+def test_a_context_that_is_left_open_is_all_that_the_model_sees(tmp_path, tiny_config):
+    for samples in (None, 15):  # the receptive field is 16
+        train(tiny_config(data__context_samples=samples), tmp_path / str(samples))
+    losses = [
+        [row["train/bits_per_sample"] for row in rows(tmp_path / name)] for name in ("None", "15")
+    ]
+    assert losses[0] == losses[1]
+    cfg = tiny_config(data__context_samples=None, data__eval_batch_samples=10)
+    with pytest.raises(UserError, match=r"eval_batch_samples must be at least 16.*got 10"):
+        train(cfg, tmp_path / "small")
+
+
 def test_loaded_model_is_the_averaged_one(tmp_path, tiny_config):
     train(tiny_config(), tmp_path)
     model = wavestack.load(tmp_path)

@@ -19,7 +19,8 @@ class AudioData(TaskData):
         source: where the recordings come from.
         batch_size: rows of a training batch, over all processes together.
         segment_samples: longest training segment, in samples.
-        context_samples: audio before a segment that the model hears and the loss does not count.
+        context_samples: audio before a segment that the model hears and the loss does not count;
+            None: all that the model sees, which the trainer fills in from its receptive field.
         mel: makes log-mel conditioning frames of every waveform; none if None.
         num_workers: processes of the training loader; 0 makes batches in the main process.
         eval_batch_samples: bound of B * T for evaluation batches; more than the context.
@@ -41,7 +42,7 @@ class AudioData(TaskData):
         source: Source,
         batch_size: int,
         segment_samples: int,
-        context_samples: int = 0,
+        context_samples: int | None = 0,
         mel: LogMel | None = None,
         num_workers: int = 0,
         eval_batch_samples: int = 65536,
@@ -51,13 +52,13 @@ class AudioData(TaskData):
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("segment_samples", segment_samples, 1),
-            ("context_samples", context_samples, 0),
+            ("context_samples", context_samples or 0, 0),
             ("num_workers", num_workers, 0),
             ("eval_batch_samples", eval_batch_samples, 1),
         ):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
-        if eval_batch_samples <= context_samples:
+        if eval_batch_samples <= (context_samples or 0):
             raise ValueError(
                 f"eval_batch_samples must be > context_samples ({context_samples}), "
                 f"got {eval_batch_samples}"
@@ -100,7 +101,7 @@ class AudioData(TaskData):
             segment_samples=self.segment_samples,
             seed=seed,
             feature=self.mel,
-            context_samples=self.context_samples,
+            context_samples=self._context(),
         )
 
     def eval_batches(self, split: Split) -> list[Batch]:
@@ -113,8 +114,13 @@ class AudioData(TaskData):
             self.recordings(split),
             max_batch_samples=self.eval_batch_samples,
             feature=self.mel,
-            context_samples=max(self.context_samples, self.eval_batch_samples // 4),
+            context_samples=max(self._context(), self.eval_batch_samples // 4),
         )
+
+    def _context(self) -> int:
+        if self.context_samples is None:
+            raise ValueError("context_samples must be a number before batches are made, got None")
+        return self.context_samples
 
     def num_items(self, split: Split) -> int:
         """Recordings of a split."""

@@ -16,6 +16,7 @@ from wavestack.training.devices import choose_device
 from wavestack.training.figures import written
 from wavestack.training.load import load
 from wavestack.training.mean_loss import figure_means
+from wavestack.training.receptive_field import fill_context
 from wavestack.training.run_folder import RunFolder, write_json
 
 
@@ -62,6 +63,7 @@ def evaluate(
     if data_root is not None:
         _set_data_root(cfg, str(data_root))
     data = instantiate(cfg.data, key="data")
+    fill_context(data, model)
     task: Task = instantiate(cfg.task, model, key="task", optimizer=torch.optim.SGD)
     values, counts = figure_means(task, model, data.eval_batches(split), place)
 

@@ -28,6 +28,7 @@ from wavestack.training.devices import choose_device, lightning_settings
 from wavestack.training.finish import finish
 from wavestack.training.loader import StepLoader
 from wavestack.training.quiet import quiet_lightning
+from wavestack.training.receptive_field import fill_context
 from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import RunFolder
 from wavestack.training.samples import make_sampler
@@ -99,6 +100,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
         )
     torch.manual_seed(cfg.seed)
     task = make_task(cfg, data)
+    fill_context(data, task.model)
     run = TrainingRun(
         folder, settings, data, task, seed=cfg.seed, checkpoint=checkpoint, meter=meter
     )

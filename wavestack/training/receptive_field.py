@@ -34,8 +34,29 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
     except UserError as error:  # the run is complete without this page
         console.print(f"no receptive_field.html: {error}", markup=False, soft_wrap=True)
         return None
-    size = next(iter(report.axes.values())).size
-    return int(size) if size is not None and math.isfinite(size) else None
+    return _size(report)
+
+
+def fill_context(data: Any, model: Any) -> None:
+    """Gives audio data without a context all that an output of the model sees before itself.
+
+    Raises:
+        UserError: when that is unlimited, or more than an evaluation batch holds.
+    """
+    from wavestack.receptive_field import analyze
+
+    if getattr(data, "context_samples", 0) is not None:
+        return
+    model = copy.deepcopy(model).cpu().eval()
+    size = _size(analyze(model, example_input(model)))
+    if size is None:
+        raise UserError("data.context_samples must be a number: this model sees without limit")
+    if size > data.eval_batch_samples:
+        raise UserError(
+            f"data.eval_batch_samples must be at least {size}, which the model sees, "
+            f"got {data.eval_batch_samples}"
+        )
+    data.context_samples = size - 1
 
 
 def example_input(model: Any, num_samples: int = 4096) -> dict[str, torch.Tensor]:
@@ -51,3 +72,9 @@ def example_input(model: Any, num_samples: int = 4096) -> dict[str, torch.Tensor
     if getattr(model, "condition_channels", None):
         example["features"] = torch.zeros(1, model.condition_channels, frames)
     return example
+
+
+def _size(report: Any) -> int | None:
+    """Positions of the input that one output depends on; None where unlimited or unknown."""
+    size = next(iter(report.axes.values())).size
+    return int(size) if size is not None and math.isfinite(size) else None
