@@ -203,6 +203,7 @@ class DesignConfig:
     num_stacks: Any = 1
     max_dilation: int | None = None
     channels: int = 64
+    architecture: str | None = None
     pick: int | None = None
 
 

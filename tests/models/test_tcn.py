@@ -217,6 +217,12 @@ def test_gradients_through_the_state_are_those_of_forward():
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-11, rtol=0)
 
 
+def test_lists_win_over_the_number_of_layers():
+    """So that a recipe may name widths or dilations over a group that says num_layers."""
+    assert TCN(1, [4, 4], num_layers=8).dilations == (1, 2)
+    assert TCN(1, 4, num_layers=8, dilations=(1, 3, 7)).channels == (4, 4, 4)
+
+
 def test_tokens_enter_through_an_embedding():
     model = TCN(6, 8, num_layers=3, out_channels=11, num_embeddings=11).eval()
     x = torch.randint(0, 11, (2, 30))
@@ -284,8 +290,8 @@ def test_folding_weight_norm_keeps_the_function():
         (lambda: TCN(1, 4), "num_layers must be given"),
         (lambda: TCN(1, 4, num_layers=0), "num_layers must be >= 1, got 0"),
         (lambda: TCN(1, [4, 0]), "channels must be >= 1"),
-        (lambda: TCN(1, [4, 4], num_layers=3), "num_layers must fit the 2 blocks"),
-        (lambda: TCN(1, [4, 4], dilations=[1]), "dilations must fit the 2 blocks"),
+        (lambda: TCN(1, 4, dilations=[]), "num_layers must be >= 1, got 0"),
+        (lambda: TCN(1, [4, 4], dilations=[1]), "dilations must name all 2 blocks"),
         (lambda: TCN(1, [4], norm="group"), "norm must be one of"),
         (lambda: TCN(1, [4], activation="tanh"), "activation must be one of"),
         (lambda: TCN(1, [4], conditioning="add"), "conditioning must be one of"),

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from wavestack.models import TCN
+from wavestack.receptive_field import analyze
 from wavestack.receptive_field.design import design, hdc_distance, parse_target
 
 
@@ -136,6 +138,27 @@ def test_latency_is_half_the_field_when_centred():
     assert s.latency == 160
 
 
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("num_stacks", [1, 2])
+@pytest.mark.parametrize("target", [61, 300])
+def test_a_tcn_built_from_its_fragment_sees_the_stated_field(target, num_stacks, causal):
+    kernels = (2, 3) if causal else (3, 5)
+    found = design(
+        target, architecture="tcn", causal=causal, kernel_sizes=kernels, num_stacks=num_stacks
+    )
+    for s in found:
+        model = TCN(1, 2, **s.settings).eval()
+        convolutions = [
+            m for m in model.modules() if isinstance(m, nn.Conv1d) if m.kernel_size > (1,)
+        ]
+        assert len(convolutions) == s.layers
+        report = analyze(model, model.example_input())
+        assert report.axes["T"].size == s.receptive_field >= target
+        assert report.latency == s.latency == (0 if causal else (s.receptive_field - 1) // 2)
+        assert report.axes["T"].coverage == s.coverage == 1
+    assert "dilation_base" in found[0].to_hydra() or "dilations" in found[0].to_hydra()
+
+
 def test_hdc_distance_gives_the_numbers_of_the_paper():
     assert hdc_distance((3, 3, 3), (1, 2, 5)) == 2
     assert hdc_distance((3, 3, 3), (1, 2, 9)) == 5
@@ -216,6 +239,9 @@ def test_targets_are_read_exactly(text, rate, expected):
         ({"target": 100, "max_dilation": 0}, "max_dilation must be >= 1"),
         ({"target": 100, "no_holes": False, "max_layers": 1}, "no geometric cycle"),
         ({"target": 100, "max_layers": 3, "num_stacks": 4}, "max_layers=3"),
+        ({"target": 100, "max_layers": 1, "architecture": "tcn"}, "num_stacks=1 of 2 each"),
+        ({"target": 100, "architecture": "lstm"}, "architecture must be wavenet or tcn"),
+        ({"target": "9px", "architecture": "tcn"}, "architecture must be wavenet for '9px'"),
     ],
 )
 def test_user_errors_name_the_value(arguments, message):

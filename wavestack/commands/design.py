@@ -24,6 +24,7 @@ def run(cfg: DictConfig) -> None:
             num_stacks=_integers(cfg.num_stacks, "num_stacks"),
             max_dilation=cfg.max_dilation,
             channels=cfg.channels,
+            architecture=_architecture(cfg),
         )
     except ValueError as error:  # the function names the argument, which is a key here
         raise UserError(str(error)) from error
@@ -36,6 +37,14 @@ def run(cfg: DictConfig) -> None:
     for schedule in schedules:
         print(schedule, end="")
         print(f"# {' '.join(schedule.to_overrides())}\n")
+
+
+def _architecture(cfg: DictConfig) -> str:
+    """The one asked for; by default a model that can look both ways where that is asked for."""
+    if cfg.architecture is not None:
+        return cfg.architecture
+    in_time = not str(cfg.target).strip().endswith(("px", "pixels"))
+    return "tcn" if in_time and not cfg.causal else "wavenet"
 
 
 def _integers(value: Any, key: str) -> tuple[int, ...]:

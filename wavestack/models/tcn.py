@@ -25,7 +25,7 @@ class TCN(nn.Module):
         in_channels: channels of the input; for tokens, the width of their embedding.
         channels: the width of every block, or one number for num_layers blocks.
         kernel_size: taps of every convolution.
-        num_layers: how many blocks, where channels is one number.
+        num_layers: how many blocks, where channels is one number and dilations is None.
         out_channels: channels of a last 1x1 convolution, or None for no such convolution.
         dilation_base: block i has dilation dilation_base ** i.
         dilations: every block's dilation by hand.
@@ -341,7 +341,7 @@ def _widths(
 ) -> tuple[int, ...]:
     """The width of every block."""
     if isinstance(channels, int):
-        count = num_layers if num_layers is not None or dilations is None else len(dilations)
+        count = num_layers if dilations is None else len(dilations)
         if count is None:
             raise ValueError("num_layers must be given where channels is one number")
         if count < 1:
@@ -351,10 +351,8 @@ def _widths(
         widths = tuple(int(width) for width in channels)
     if not widths or min(widths) < 1:
         raise ValueError(f"channels must be >= 1 each, got {channels}")
-    for name, count in (
-        ("num_layers", num_layers),
-        ("dilations", None if dilations is None else len(dilations)),
-    ):
-        if count is not None and count != len(widths):
-            raise ValueError(f"{name} must fit the {len(widths)} blocks of channels, got {count}")
+    if dilations is not None and len(dilations) != len(widths):
+        raise ValueError(
+            f"dilations must name all {len(widths)} blocks of channels, got {len(dilations)}"
+        )
     return widths

@@ -15,6 +15,9 @@ from wavestack.receptive_field import sets
 from wavestack.receptive_field.relation import Notes, Window
 from wavestack.receptive_field.schedule_search import Search, half
 
+# Convolutions in one step of a cycle: WaveNet's gated layer has one, a TCN's block two alike.
+CONVOLUTIONS = {"wavenet": 1, "tcn": 2}
+
 _UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1)}
 
 
@@ -35,6 +38,8 @@ class Schedule:
         latency: samples after the present one that an output waits for; 0 when causal.
         target: what was asked for, in samples (or pixels).
         sample_rate: in Hz, or None.
+        architecture: "wavenet" or "tcn": the model that the fragment is for. A TCN's block has two
+            convolutions of the same kernel size and dilation.
     """
 
     kernel_sizes: tuple[int, ...]
@@ -49,6 +54,7 @@ class Schedule:
     latency: int
     target: int
     sample_rate: float | None = None
+    architecture: str = "wavenet"
 
     @property
     def dilation_base(self) -> int | None:
@@ -65,23 +71,21 @@ class Schedule:
         return self.layers, self.parameters, self.macs, self.latency
 
     @property
-    def settings(self) -> dict[str, int | list[int]]:
+    def settings(self) -> dict[str, int | str | list[int]]:
         """Keys and values of the `model:` group."""
+        tcn = self.architecture == "tcn"
         base = self.dilation_base
-        if base is not None:
-            return {
-                "kernel_size": self.kernel_sizes[0],
-                "num_layers": len(self.dilations),
-                "num_stacks": self.num_stacks,
-                "dilation_base": base,
-            }
-        dilations = list(self.dilations * self.num_stacks)
-        if len(set(self.kernel_sizes)) == 1:
-            return {"kernel_size": self.kernel_sizes[0], "dilations": dilations}
-        return {
-            "kernel_sizes": list(self.kernel_sizes * self.num_stacks),
-            "dilations": dilations,
-        }
+        settings: dict[str, int | str | list[int]] = {"kernel_size": self.kernel_sizes[0]}
+        if len(set(self.kernel_sizes)) > 1:
+            settings = {"kernel_sizes": list(self.kernel_sizes * self.num_stacks)}
+        if base is None or (tcn and self.num_stacks > 1):
+            settings["dilations"] = list(self.dilations * self.num_stacks)
+        else:
+            stacks = {} if tcn else {"num_stacks": self.num_stacks}
+            settings |= {"num_layers": len(self.dilations), **stacks, "dilation_base": base}
+        if tcn and self.latency:
+            settings["lookahead"] = "centred"
+        return settings
 
     def to_hydra(self) -> str:
         """The `model:` fragment of a recipe or of a file for `--config-dir`."""
@@ -118,6 +122,7 @@ def design(
     num_stacks: int | Sequence[int] = 1,
     max_dilation: int | None = None,
     channels: int = 64,
+    architecture: str = "wavenet",
 ) -> list[Schedule]:
     """List the schedules that nobody beats on layers, parameters, MACs and latency at once.
 
@@ -139,6 +144,7 @@ def design(
             repeats buy depth, which these figures do not reward.
         max_dilation: largest dilation, or None.
         channels: width at which parameters and MACs are counted.
+        architecture: "wavenet", or "tcn", whose blocks have two convolutions alike.
 
     Raises:
         ValueError: when an argument makes no sense or no schedule reaches the target.
@@ -156,6 +162,10 @@ def design(
           dilation_base: 2
     """
     size, dimensions = parse_target(target, sample_rate)
+    if architecture not in CONVOLUTIONS or (architecture == "tcn" and dimensions == 2):
+        known = "wavenet" if dimensions == 2 else " or ".join(CONVOLUTIONS)
+        raise ValueError(f"architecture must be {known} for {target!r}, got {architecture!r}")
+    convolutions = CONVOLUTIONS[architecture]
     kernels = tuple(sorted({int(k) for k in kernel_sizes}))
     if not kernels or kernels[0] < 2:
         raise ValueError(f"kernel_sizes must be at least 2 each, got {tuple(kernel_sizes)}")
@@ -174,13 +184,17 @@ def design(
     for stacks in [num_stacks] if isinstance(num_stacks, int) else num_stacks:
         if stacks < 1:
             raise ValueError(f"num_stacks must be >= 1, got {stacks}")
-        if stacks > max_layers:
-            raise ValueError(f"max_layers={max_layers} is less than num_stacks={stacks}")
+        repeats = stacks * convolutions
+        if repeats > max_layers:
+            least = f"num_stacks={stacks}" + f" of {convolutions} each" * (convolutions > 1)
+            raise ValueError(f"max_layers={max_layers} is less than {least}")
         search = Search(
-            size, kernels, stacks, dimensions, centred, max_layers // stacks, max_dilation
+            size, kernels, repeats, dimensions, centred, max_layers // repeats, max_dilation
         )
         found = search.hole_free() if no_holes else search.geometric()
-        measured = [_schedule(k, d, search, channels, size, sample_rate) for k, d in found]
+        measured = [
+            _schedule(k, d, search, channels, size, sample_rate, architecture) for k, d in found
+        ]
         results += _pareto(measured, with_coverage=not no_holes)
     return results
 
@@ -232,6 +246,7 @@ def _schedule(
     channels: int,
     target: int,
     sample_rate: float | None,
+    architecture: str,
 ) -> Schedule:
     """Let the calculator measure a cycle, and count its layers."""
     extent, used = _measure(kernel_sizes * search.stacks, dilations * search.stacks)
@@ -240,7 +255,7 @@ def _schedule(
     return Schedule(
         kernel_sizes=kernel_sizes,
         dilations=dilations,
-        num_stacks=search.stacks,
+        num_stacks=search.stacks // CONVOLUTIONS[architecture],
         dimensions=search.dimensions,
         receptive_field=extent,
         coverage=Fraction(used, extent) ** search.dimensions,
@@ -250,6 +265,7 @@ def _schedule(
         latency=half(extent) if search.centred and search.dimensions == 1 else 0,
         target=target,
         sample_rate=sample_rate,
+        architecture=architecture,
     )
 
 
@@ -281,5 +297,5 @@ def _pareto(schedules: list[Schedule], *, with_coverage: bool) -> list[Schedule]
     return sorted(kept.values(), key=lambda s: (*figures(s), s.receptive_field))
 
 
-def _flow(value: int | list[int]) -> str:
+def _flow(value: int | str | list[int]) -> str:
     return str(value).replace(" ", "") if isinstance(value, list) else str(value)
