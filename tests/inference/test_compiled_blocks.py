@@ -155,6 +155,44 @@ def test_a_row_of_a_large_batch_gives_what_it_gives_alone_and_starts_afresh_alon
     assert not torch.equal(again[4], first[4])
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"input_kernel_size": 4, "num_labels": (3,), "weight_norm": True},
+        {"output": "gaussian", "input_kernel_size": 2, "bottleneck_channels": 3},
+        {"output": "logistic_mixture", "condition_channels": 5, "hop_length": 4},
+    ],
+)
+def test_wavenet_gives_its_distributions(arguments):
+    torch.manual_seed(0)
+    model = WaveNet(6, 5, 7, 4, num_layers=3, num_stacks=2, **arguments).eval()
+    x = model.distribution.encode(torch.rand(2, 60) * 2 - 1)
+    labels = torch.tensor([[2], [0]]) if model.num_labels else None
+    features = torch.randn(2, 5, 15) if model.condition_channels else None
+    with torch.no_grad():
+        expected = model(x, labels, features)
+        h = model.condition(labels, features, 60)
+    streams = [Stream(model, 2, engine=name) for name in ("compiled", "eager")]
+    found, start = [], 0
+    for i, size in enumerate((1, 0, 40, 2, 17)):
+        block = None if h is None or h.shape[-1] == 1 else h[..., start : start + size]
+        found.append(
+            streams[i % 2].push(x[..., start : start + size], h if block is None else block)
+        )
+        streams[1 - i % 2].load_state_dict(streams[i % 2].state_dict())
+        start += size
+    torch.testing.assert_close(torch.cat(found, -1), expected, **TOLERANCE)
+
+
+def test_tokens_enter_by_their_embedding():
+    model = TCN(4, (5, 5), num_embeddings=9).eval()
+    tokens = torch.randint(0, 9, (2, 50))
+    stream = Stream(model, 2, engine="compiled")
+    found = torch.cat([stream.push(part) for part in tokens.split(7, dim=-1)], dim=-1)
+    torch.testing.assert_close(found, model(tokens).detach(), **TOLERANCE)
+
+
 def test_silence_as_history():
     torch.manual_seed(0)
     effect = AudioEffect((5, 3), num_layers=4)
@@ -225,7 +263,7 @@ def test_memory_does_not_grow_with_time():
         (nn.Sequential(CausalConv1d(2, 2, 3), nn.ELU()), "ELU is not among the modules"),
         (nn.Sequential(CausalConv1d(2, 2, 3), nn.GELU("tanh")), "a GELU is approximated by tanh"),
         (type("Mine", (CausalConv1d,), {})(1, 1, 2), "Mine is not among the modules it knows"),
-        (WaveNet(4, 4, 4, 4, num_layers=2), "WaveNet is not among the modules it knows"),
+        (nn.Sequential(nn.ReLU()), "it has no convolution"),
     ],
 )
 def test_what_it_cannot_run_is_said_and_runs_eagerly(model, reason):

@@ -117,9 +117,9 @@ class Predictor:
             parameters = self.stream.push(encoded[..., :-1], self.condition)
             self.nats += float(self.distribution.nll(parameters, target).double().sum())
             self.count += len(samples)
-            columns = parameters.unbind(dim=-1)
-            guesses = [self.distribution.sample(column, self.quiet, 0.0)[0] for column in columns]
-        return torch.stack(guesses, dim=-1)[0].cpu().numpy()
+            columns = parameters[0].T  # as rows of a batch
+            quiet = self.quiet.expand(len(columns), -1)
+            return self.distribution.sample(columns, quiet, 0.0)[0].cpu().numpy()
 
     def finish(self) -> np.ndarray:
         return np.zeros(0, np.float32)

@@ -87,18 +87,20 @@ def _why_no_cuda() -> str:
 
 
 def _engines() -> Iterator[tuple[str, str]]:
-    """Every engine of generation with "works" or the reason why not."""
+    """Every engine of generation and of streaming with "works" or the reason why not."""
     from wavestack.inference.engines.base import ENGINES, choose_engine
+    from wavestack.inference.engines.blocks import BLOCK_ENGINES
     from wavestack.models import WaveNet
 
     model = WaveNet(4, 4, 4, 4, num_layers=2, num_stacks=1).eval()
-    for name in ENGINES:
-        try:
-            choose_engine(model, name)
-        except ValueError as error:
-            yield f"engine {name}", f"no: {error}"
-        else:
-            yield f"engine {name}", "works"
+    for kind, engines in (("engine", ENGINES), ("streaming", BLOCK_ENGINES)):
+        for name in engines:
+            try:
+                choose_engine(model, name, engines)
+            except ValueError as error:
+                yield f"{kind} {name}", f"no: {error}"
+            else:
+                yield f"{kind} {name}", "works"
     if importlib.util.find_spec("torch._inductor") is None:
         yield "torch.compile", "no: this torch has no compiler"
 

@@ -50,7 +50,7 @@ class CompiledBlocks:
         try:
             from wavestack.inference.engines.blocks.structure import build_program
         except ImportError:
-            return "numba is not installed (pip install numba)"
+            return "numba is not installed: pip install 'wavestack[compiled]'"
         from wavestack.inference.engines.blocks.program import UnsupportedModelError
 
         for parameter in model.parameters():
@@ -68,6 +68,9 @@ class CompiledBlocks:
     def push(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
         """The outputs that are due after the next block."""
         # Every call into torch or numpy costs a tenth of what a small net takes for a sample.
+        if self.program.enter is not None:
+            with torch.no_grad():
+                block = self.program.enter(block)
         batch, channels, length = block.shape
         if (
             batch != self.batch_size

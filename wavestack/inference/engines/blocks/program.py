@@ -7,6 +7,7 @@ one tile's rows and serve one layer after the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +55,7 @@ class Program:
         pasts: one for each tensor of the model's stream state, in its order.
         operations: rows of OPERANDS numbers.
         input, input_channels: the signal that holds the input, and how many of its channels.
+        enter: gives these channels from the model's input where that is something else (codes).
         condition: where the condition goes: signal, first channel and number, or None.
         output: the signal that leaves.
     """
@@ -64,6 +66,7 @@ class Program:
     operations: list[list[int]] = field(default_factory=list)
     input: int = 0
     input_channels: int = 0
+    enter: Callable[[Tensor], Tensor] | None = None
     condition: tuple[int, int, int] | None = None
     output: int = 0
     _weights: list[NDArray[np.float32]] = field(default_factory=list)

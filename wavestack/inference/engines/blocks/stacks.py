@@ -25,6 +25,7 @@ from wavestack.layers import DilatedStack, GatedResidualBlock
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
+from wavestack.models.wavenet import WaveNet
 
 
 def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
@@ -61,6 +62,37 @@ def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
             own = None if bias is None else bias[:count]
             x = program.convolve(z, weight[:count], own, onto=x, remembered=False)
     return x if skips is None else skips
+
+
+def wavenet_channels(model: WaveNet) -> int:
+    """Of what enters: amplitudes for the first convolution, then the embedding."""
+    first = 0 if model.first is None else model.first.in_channels
+    return first + (0 if model.embed is None else model.residual_channels)
+
+
+def build_wavenet(program: Program, model: WaveNet, x: int) -> int:
+    first, embed = model.first, model.embed
+
+    def enter(codes: Tensor) -> Tensor:
+        parts = []
+        if first is not None:
+            parts.append(model.distribution.amplitudes(codes))
+        if embed is not None:
+            parts.append(embed(codes).transpose(1, 2))
+        return torch.cat(parts, dim=1)
+
+    program.enter = enter
+    if first is not None:
+        mixed = None
+        if embed is not None:
+            size = model.residual_channels
+            chosen = first.weight.new_zeros(size, wavenet_channels(model), 1)
+            chosen[:, -size:, 0] = torch.eye(size)
+            mixed = (x, chosen)
+        x = build_conv(program, first, x, mixed=mixed)
+    x = program.pointwise("relu", build_stack(program, model.stack, x))
+    x = build_conv(program, model.end, x, relu=True, remembered=False)
+    return build_conv(program, model.out, x, remembered=False)
 
 
 def build_effect(program: Program, effect: AudioEffect, x: int) -> int:
@@ -106,7 +138,7 @@ def build_tcn(program: Program, model: TCN, x: int) -> int:
     if model.lookahead:
         raise UnsupportedModelError(f"it looks {model.lookahead} samples ahead")
     if model.embed is not None:
-        raise UnsupportedModelError("its input is tokens")
+        program.enter = model.enter
     total: int | None = None
     for module in model.blocks:
         block: Any = module

@@ -19,10 +19,17 @@ from wavestack.inference.engines.blocks.parts import (
     fold_batch_norm,
 )
 from wavestack.inference.engines.blocks.program import Program, UnsupportedModelError
-from wavestack.inference.engines.blocks.stacks import build_effect, build_stack, build_tcn
+from wavestack.inference.engines.blocks.stacks import (
+    build_effect,
+    build_stack,
+    build_tcn,
+    build_wavenet,
+    wavenet_channels,
+)
 from wavestack.layers import CausalConv1d, DilatedStack
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
+from wavestack.models.wavenet import WaveNet
 
 
 def build_program(model: nn.Module) -> Program:
@@ -35,27 +42,28 @@ def build_program(model: nn.Module) -> Program:
         raise UnsupportedModelError(f"{type(model).__name__} is not among the modules it knows")
     program = Program()
     channels = _input_channels(model)
-    condition = getattr(model, "condition_channels", None) or 0
+    owner: Any = model.stack if isinstance(model, WaveNet) else model
+    condition = getattr(owner, "condition_channels", None) or 0
     beside = isinstance(model, AudioEffect)  # whose mix-ins read input and condition as one
     program.input = program.signal(channels + condition * beside)
+    program.input_channels = channels
     if condition:
         place = (program.input, channels) if beside else (program.signal(condition), 0)
         program.condition = (*place, condition)
-    program.input_channels = channels
     program.output = _build(program, model, program.input)
     if not program.pasts:
         raise UnsupportedModelError("it has no convolution")
     return program
 
 
-def _input_channels(model: nn.Module) -> int:
+def _input_channels(model: Any) -> int:
     if isinstance(model, Chain):
         return next((_input_channels(part) for part in model.parts if _has_width(part)), 1)
     if isinstance(model, AudioEffect):
         return 1
-    if isinstance(model, DilatedStack):
-        return model.residual_channels
-    return cast(Any, model).in_channels
+    if isinstance(model, WaveNet):
+        return wavenet_channels(model)
+    return model.residual_channels if isinstance(model, DilatedStack) else model.in_channels
 
 
 def _has_width(part: nn.Module) -> bool:
@@ -75,6 +83,8 @@ def _build_chain(program: Program, chain: Chain, x: int) -> int:
         part = parts.pop(0)
         if getattr(part, "condition_channels", None):
             raise UnsupportedModelError("a part of a Sequential wants a condition")
+        if type(part) is WaveNet or getattr(part, "embed", None) is not None:
+            raise UnsupportedModelError("a part of a Sequential takes codes or tokens")
         options: dict[str, Any] = {}
         if type(part) is CausalConv1d:
             if parts and type(parts[0]) is nn.BatchNorm1d:
@@ -106,6 +116,7 @@ _BUILDERS: dict[type, Callable[..., int]] = {
     DilatedStack: build_stack,
     AudioEffect: build_effect,
     TCN: build_tcn,
+    WaveNet: build_wavenet,
 }
 _POINTWISE: dict[type, Callable[..., int]] = {
     nn.Identity: lambda program, module, x: x,
