@@ -10,8 +10,11 @@ Three stacks of 10 layers, 64 channels, kernel 2, dilations 1..512, one stream, 
 
 and the A1 standard net of Neural Amp Modeler at 48 kHz (wavestack.models.AudioEffect). Measured in
 turns: torch on the whole signal, ``Stream`` with each engine, and plain ring-buffer steps
-(bench/ring_steps.py). Where the environment variable BENCH_PYTORCH_TCN names a Python that has
-pytorch-tcn, its streaming of the temporal blocks is measured too.
+(bench/ring_steps.py). Beside each figure of the compiled engine stands the fraction of the
+machine's own rate of multiply-adds, and for blocks of one sample that of the second cache's
+bandwidth, through which all weights come (bench/limits.py, in the same run). Where the environment
+variable BENCH_PYTORCH_TCN names a Python that has pytorch-tcn, its streaming of the temporal blocks
+is measured too.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import torch
 from torch import nn
 
 from bench.common import ROOT, print_table, summarize, time_in_turns, write_result
+from bench.limits import measure as measure_limits
 from bench.ring_steps import NumpyRingStep, TorchRingStep
 from wavestack.inference import Stream
 from wavestack.layers import CausalConv1d, DilatedStack
@@ -148,8 +152,18 @@ def main() -> None:
         figures[f"nam_a1_compiled_block_{block}_real_time_factor"] = median * SAMPLE_RATE / 1e6
         median = statistics.median(times[f"nam_a1_eager_block_{block}"])
         figures[f"nam_a1_eager_block_{block}_real_time_factor"] = median * SAMPLE_RATE / 1e6
+    limits = measure_limits(repeats=3)
+    figures |= {name: limits[name] for name in ("gigaflops", "l2_gigabytes_per_second")}
     for name, (net, channels) in found.items():
-        figures[f"{name}_multiplications"] = multiplications(net)
+        weights = multiplications(net)
+        figures[f"{name}_multiplications"] = weights
+        for block in BLOCKS:
+            nanoseconds = 1e3 * figures[f"{name}_compiled_block_{block}_microseconds"]
+            reached = 2 * weights / nanoseconds / limits["gigaflops"]
+            figures[f"{name}_compiled_block_{block}_fraction_of_multiply_adds"] = reached
+            if block == 1:
+                reached = 4 * weights / nanoseconds / limits["l2_gigabytes_per_second"]
+                figures[f"{name}_compiled_block_1_fraction_of_l2"] = reached
         for block in (1, 64):
             error = streaming_error(net, channels, "compiled", block)
             figures[f"{name}_compiled_block_{block}_relative_error"] = error
@@ -162,11 +176,13 @@ def main() -> None:
         "offline_samples": OFFLINE_SAMPLES,
         **({"pytorch-tcn": version} if version else {}),
     }
-    table = [
-        (name, f"{statistics.median(each):.2f}", f"{min(each):.2f} to {max(each):.2f}")
-        for name, each in times.items()
-    ]
-    print_table(("what", "core-us a sample", "spread"), table)
+    table = []
+    for name, each in times.items():
+        reached = figures.get(f"{name}_fraction_of_multiply_adds")
+        of_limit = "" if reached is None else f"{100 * reached:.0f} %"
+        spread = f"{min(each):.2f} to {max(each):.2f}"
+        table.append((name, f"{statistics.median(each):.2f}", spread, of_limit))
+    print_table(("what", "core-us a sample", "spread", "of multiply-adds"), table)
     path = write_result("streaming", figures, settings, ("torch", "numpy", "numba"))
     print(path.relative_to(ROOT))
 

@@ -106,8 +106,12 @@ def streaming() -> str:
         for way, about in WAYS.items():
             cells = [figures.get(f"{net}_{way}{block}_microseconds") for block in _blocks(way)]
             if any(cells):
-                rows.append([words, about, *("" if c is None else f"{c:,.2f}" for c in cells)])
-    return _markdown(["layers", "run by", *(f"block {b}" for b in BLOCKS), "whole signal"], rows)
+                reached = figures.get(f"{net}_{way}64_fraction_of_multiply_adds")
+                numbers = ["" if cell is None else f"{cell:,.2f}" for cell in cells]
+                of_limit = "" if reached is None else f"{100 * reached:.0f} %"
+                rows.append([words, about, *numbers, of_limit])
+    columns = [*(f"block {block}" for block in BLOCKS), "whole signal", "of the core's peak"]
+    return _markdown(["layers", "run by", *columns], rows)
 
 
 BLOCKS = (1, 8, 64, 512)
