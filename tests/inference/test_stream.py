@@ -201,3 +201,18 @@ def test_look_ahead_is_saved_and_restored_with_its_owed_outputs():
     stream.push(x)
     with pytest.raises(ValueError, match="single rows can be reset only where"):
         stream.reset([1])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_moves_to_a_gpu_and_back_amid_a_signal(name):
+    model, x = models()[name]
+    expected = model(x).detach()
+    stream = Stream(model, batch_size=2)
+    outputs = [stream.push(x[..., :23])]
+    stream.to("cuda")
+    assert stream.engine == "eager"
+    outputs.append(stream.push(x[..., 23:30].cuda()).cpu())
+    stream.to("cpu")
+    outputs.append(stream.push(x[..., 30:]))
+    torch.testing.assert_close(torch.cat(outputs, -1), expected, atol=1e-4, rtol=1e-4)
