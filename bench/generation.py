@@ -12,6 +12,7 @@ often, so it may pass 1.)
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -49,6 +50,7 @@ ROWS: dict[str, tuple[str, dict[str, Any], tuple[int, int, int]]] = {
     ),
 }
 BATCHES = (1, 16, 64)
+PEER = "wavenet_vocoder_batch_1"
 
 
 def yardstick_model() -> WaveNet:
@@ -157,6 +159,17 @@ print(time.perf_counter() - start)
 """
 
 
+def peer(repeats: int) -> tuple[str, dict[str, float]]:
+    """Version and figures of wavenet_vocoder at batch 1, "" and none without it."""
+    python = os.environ.get("BENCH_WAVENET_VOCODER")
+    if not python:
+        return "", {}
+    command = [python, str(ROOT / "bench" / "peer_wavenet_vocoder.py"), str(repeats), "500"]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    rates = found["samples_per_core_second"]
+    return found["version"], summarize(f"{PEER}_samples_per_core_second", rates)
+
+
 def first_calls() -> dict[str, float]:
     """Seconds of the first call ever, and of the first call in a second process."""
     figures = {}
@@ -219,6 +232,14 @@ def main() -> None:
             if batch_size in CHECKED_BATCHES:
                 figures[f"{key}_max_logit_error"] = max_error(model, batch_size, engine, options)
             rows.append(_row(key, name, batch_size, figures))
+    version, found = peer(arguments.repeats)
+    if found:
+        rows.append(_row(PEER, "wavenet_vocoder", 1, found))
+        rate = "samples_per_core_second"
+        found["compiled_batch_1_ratio_to_wavenet_vocoder"] = (
+            figures[f"compiled_batch_1_{rate}"] / found[f"{PEER}_{rate}"]
+        )
+        figures |= found
     print(f"limit of the third-level cache: {limit:,.0f} samples a core-second, all weights read")
     header = (
         "engine",
@@ -241,6 +262,7 @@ def main() -> None:
         "repeats": arguments.repeats,
         "steps": {name: list(steps) for name, (_, _, steps) in ROWS.items()},
         "checked_steps": CHECKED_STEPS,
+        "wavenet_vocoder": version,
     }
     packages = ("torch", "numpy", "numba")
     print(write_result("generation", figures, settings, packages).relative_to(ROOT))
