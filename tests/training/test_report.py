@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,19 @@ def test_curves_are_read_by_split_and_leave_out_what_is_not_finite(run_folder: P
     )
     assert curves["bits_per_sample"]["val"].values == [5.5]
     assert curves["gradient_norm"]["run"].steps == [10]
+
+
+def test_chart_of_many_powers_of_ten_has_one_line_for_each() -> None:
+    losses = Curve("train/x", list(range(1, 6)), [0.2, 1e-2, 1e-3, 1e-4, 2e-5])
+    svg = line_chart({"train": losses}, levels={"no memory": 0.15, "nothing": 0.0})
+    ticks = re.findall(r'text-anchor="end">([^<]+)</text>', svg)
+    assert ticks[:4] == ["0.0001", "0.001", "0.01", "0.1"]
+    assert "no memory 0.15" in svg
+    points = re.search(r'points="([^"]+)"', svg)
+    assert points is not None
+    heights = [float(pair.split(",")[1]) for pair in points[1].split()]
+    first, second = (b - a for a, b in pairwise(heights[1:4]))
+    assert first == pytest.approx(second, abs=0.5)  # equal ratios, equal distances
 
 
 def test_chart_of_a_constant_curve_has_finite_coordinates() -> None:

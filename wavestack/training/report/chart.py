@@ -17,6 +17,8 @@ def line_chart(
 ) -> str:
     """Draws curves over steps, with horizontal levels for the yardsticks.
 
+    The vertical axis is in powers of ten where the values go over three of them.
+
     Args:
         curves: label -> curve.
         levels: label -> constant value drawn as a dashed line (a yardstick to beat).
@@ -27,21 +29,26 @@ def line_chart(
     steps = [s for c in curves.values() for s in c.steps]
     if not values:
         return ""
-    low, high = _range(values, list(levels.values()))
+    powers = min(values) > 0 and max(values) / min(values) > 1000
+    scale = math.log10 if powers else float
+    levels = {name: value for name, value in levels.items() if value > 0 or not powers}
+    scaled = [scale(v) for v in values]
+    low, high = _range(scaled, [scale(v) for v in levels.values()])
+    ticks = _powers(low, high) if powers else _ticks(low, high)
     last = max(max(steps), 1)
 
     def x(step: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * step / last
 
     def y(value: float) -> float:
-        inside = min(max(value, low), high)
+        inside = min(max(scale(value), low), high)
         return TOP + (HEIGHT - TOP - BOTTOM) * (high - inside) / (high - low)
 
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{html.escape(", ".join(curves))} over steps">'
     ]
-    for tick in _ticks(low, high):
+    for tick in ticks:
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" '
                      f'y2="{y(tick):.1f}"/>')  # fmt: skip
         parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" '
@@ -56,11 +63,11 @@ def line_chart(
     )
     labels: list[tuple[float, str, str]] = []
     for name, value in levels.items():
-        if not low <= value <= high:
+        if not low <= scale(value) <= high:
             continue
         parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" '
                      f'y2="{y(value):.1f}"/>')  # fmt: skip
-        labels.append((y(value), f"{name} {value:.3f}", "level"))
+        labels.append((y(value), f"{name} {value:.4g}", "level"))
     for index, (name, curve) in enumerate(curves.items()):
         points = " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(*_thin(curve), strict=True))
         parts.append(f'<polyline class="line c{index}" points="{points}"/>')
@@ -97,6 +104,11 @@ def _ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """The powers of ten between two exponents."""
+    return [10.0**power for power in range(math.ceil(low), math.floor(high) + 1)]
 
 
 def _spread(labels: list[tuple[float, str, str]], gap: float = 15) -> list[tuple[float, str, str]]:
