@@ -63,15 +63,13 @@ def random_model(rng: random.Random) -> tuple[nn.Module, int, int]:
             condition_channels=condition,
         )
         return model, 1, condition or 0
-    activation_name = rng.choice(["relu", "gelu", "glu"])
-    norms = ["weight", "batch", None] if activation_name == "glu" else ["weight", "batch", "layer"]
     model = TCN(
         width,
         [rng.choice([width, rng.randint(1, 20)]) for _ in range(count)],
         out_channels=rng.choice([None, 3]),
         **lists,
-        norm=rng.choice(norms),
-        activation=activation_name,
+        norm=rng.choice(["weight", "batch", "layer", None]),
+        activation=rng.choice(["relu", "gelu", "glu"]),
         skip_channels=rng.choice([None, 5]),
         condition_channels=condition,
         conditioning=rng.choice(["film", "bias"]),

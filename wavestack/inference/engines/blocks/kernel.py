@@ -172,24 +172,30 @@ def _run(o, signals, places, weights, memory, rows, batch) -> None:  # type: ign
                 value = memory[y_i + i]
                 memory[y_i + i] = value + memory[h_i + y_row + i] + value * memory[h_i + i]
     elif kind == LAYER_NORM:
-        _layer_norm(memory, y_at, y_row, rows, o[2], weights, o[3], o[4], weights[o[5]])
+        _layer_norm(memory, y_at, y_row, rows, (o[6], o[2]), weights, o[3], o[4], weights[o[5]])
 
 
 @njit(nogil=True)
-def _layer_norm(memory, at, row_floats, rows, size, weights, w, b, epsilon) -> None:  # type: ignore[no-untyped-def]
+def _layer_norm(memory, at, row_floats, rows, parts, weights, w, b, epsilon) -> None:  # type: ignore[no-untyped-def]
+    """Each row less its mean over its deviation; a row has one part, or two ``halves``."""
+    count, size = parts
+    step = row_floats // count
     for row in range(rows):
         first = at + row * row_floats
         mean = np.float32(0)
-        for i in range(size):
-            mean += memory[first + i]
-        mean /= np.float32(size)
+        for part in range(count):
+            for i in range(part * step, part * step + size):
+                mean += memory[first + i]
+        mean /= np.float32(count * size)
         variance = np.float32(0)
-        for i in range(size):
-            variance += (memory[first + i] - mean) ** 2
-        scale = np.float32(1) / np.sqrt(variance / np.float32(size) + epsilon)
-        for i in range(size):
-            value = (memory[first + i] - mean) * scale
-            memory[first + i] = value * weights[w + i] + weights[b + i]
+        for part in range(count):
+            for i in range(part * step, part * step + size):
+                variance += (memory[first + i] - mean) ** 2
+        scale = np.float32(1) / np.sqrt(variance / np.float32(count * size) + epsilon)
+        for part in range(count):
+            for i in range(part * step, part * step + size):
+                value = (memory[first + i] - mean) * scale
+                memory[first + i] = value * weights[w + i] + weights[b + i]
 
 
 @keep

@@ -164,13 +164,16 @@ class Program:
         self._append(FILM, y, h)
         return y
 
-    def layer_norm(self, x: int, weight: Tensor, bias: Tensor | None, epsilon: float) -> int:
-        """Every row less its mean over its deviation, in place."""
-        size = self.channels[x]
-        w = self._constant(_row(weight, size))
-        b = self._constant(_row(bias, size))
+    def layer_norm(
+        self, x: int, weight: Tensor, bias: Tensor | None, epsilon: float, parts: int = 1
+    ) -> int:
+        """Every row less its mean over its deviation, in place; parts is 2 for ``halves``."""
+        size = len(weight) // parts
+        lay_out = halves if parts == 2 else fill
+        bias = torch.zeros_like(weight) if bias is None else bias
+        w, b = (self._constant(_numbers(lay_out(numbers))) for numbers in (weight, bias))
         e = self._constant(np.array([epsilon], np.float32))
-        self._append(LAYER_NORM, x, size, w, b, e)
+        self._append(LAYER_NORM, x, size, w, b, e, parts)
         return x
 
     def tables(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

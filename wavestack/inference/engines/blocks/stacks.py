@@ -171,8 +171,6 @@ def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
     weight, bias = conv.weight, conv.bias
     if isinstance(norm, MaskedBatchNorm1d):
         weight, bias = fold_batch_norm(weight, bias, norm)
-    elif glu and norm is not None:
-        raise UnsupportedModelError("it normalizes the layers of gated linear units")
     condition = block.condition if first else None
     film = condition is not None and condition.out_channels == 2 * conv.out_channels
     plain = norm is None or isinstance(norm, MaskedBatchNorm1d)
@@ -195,7 +193,7 @@ def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
         relu=relu and plain and late is None,
     )
     if isinstance(norm, ChannelNorm):
-        program.layer_norm(y, norm.weight, norm.bias, norm.eps)
+        program.layer_norm(y, norm.weight, norm.bias, norm.eps, parts=2 if glu else 1)
     if late is not None:
         parts = late.weight.chunk(2) if film else (late.weight,)
         weight = torch.cat([fill(lay_out(part)) for part in parts])
