@@ -34,7 +34,7 @@ from wavestack.signal.mu_law import mu_law_decode, mu_law_encode
 _LEVELS = 32768  # 16-bit levels per unit of amplitude
 _HALF_BIN = 0.5 / _LEVELS
 # Narrower than any bin, and wider than all bins together: nothing is gained beyond.
-_LOG_SCALE_RANGE = (math.log(_HALF_BIN) - 2, 7.0)
+LOG_SCALE_RANGE = (math.log(_HALF_BIN) - 2, 7.0)
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ class LogisticMixture(_Continuous):
     def nll(self, params: Tensor, waveform: Tensor) -> Tensor:
         """Nats per sample: (B, 3 M, T), (B, T) -> (B, T)."""
         logits, means, log_scales = params.float().chunk(3, dim=1)
-        log_scales = log_scales.clamp(*_LOG_SCALE_RANGE)
+        log_scales = log_scales.clamp(*LOG_SCALE_RANGE)
         x = _nearest_level(waveform).unsqueeze(1)
         inverse_scales = torch.exp(-log_scales)
         above = (x - means + _HALF_BIN) * inverse_scales
@@ -219,7 +219,7 @@ class LogisticMixture(_Continuous):
         """
         logits, means, log_scales = params.chunk(3, dim=1)
         chosen = (logits + temperature * draws[:, :-1]).argmax(dim=1, keepdim=True)
-        scale = log_scales.gather(1, chosen).clamp(*_LOG_SCALE_RANGE).exp()
+        scale = log_scales.gather(1, chosen).clamp(*LOG_SCALE_RANGE).exp()
         value = means.gather(1, chosen) + temperature * scale * draws[:, -1:]
         return value.clamp(-1.0, 1.0)[..., None]
 
@@ -251,7 +251,7 @@ class Gaussian(_Continuous):
     def nll(self, params: Tensor, waveform: Tensor) -> Tensor:
         """Nats per sample: (B, 2, T), (B, T) -> (B, T)."""
         mean, log_scale = params.float().unbind(dim=1)
-        inverse_scale = torch.exp(-log_scale.clamp(*_LOG_SCALE_RANGE))
+        inverse_scale = torch.exp(-log_scale.clamp(*LOG_SCALE_RANGE))
         x = _nearest_level(waveform)
         z = (x - mean) * inverse_scale
         half = _HALF_BIN * inverse_scale
@@ -269,7 +269,7 @@ class Gaussian(_Continuous):
     def choose(self, params: Tensor, draws: Tensor, temperature: float = 1.0) -> Tensor:
         """A value; temperature multiplies the deviation: (B, 2), (B, 1) -> (B, 1, 1)."""
         mean, log_scale = params.chunk(2, dim=1)
-        scale = log_scale.clamp(*_LOG_SCALE_RANGE).exp()
+        scale = log_scale.clamp(*LOG_SCALE_RANGE).exp()
         return (mean + temperature * scale * draws).clamp(-1.0, 1.0)[..., None]
 
     def initial_bias(self) -> Tensor:

@@ -12,6 +12,8 @@ from wavestack.layers import State
 
 # In order of preference for "auto": name -> where the class is. Imported when it is its turn.
 ENGINES = {
+    "fused": "wavestack.inference.engines.fused:FusedEngine",
+    "layerwise": "wavestack.inference.engines.layerwise:LayerwiseEngine",
     "graph": "wavestack.inference.engines.graph:GraphEngine",
     "compiled": "wavestack.inference.engines.compiled.engine:CompiledEngine",
     "eager": "wavestack.inference.engines.eager:EagerEngine",

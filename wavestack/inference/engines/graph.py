@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference.device_noise import device_uniform
+from wavestack.inference.engines.captured import CapturedChunks
 from wavestack.inference.engines.eager import EagerEngine
 
 _CHUNK_NUMBERS = 1 << 22  # random numbers in one graph: 16 MiB of them
 _MOST_STEPS = 64  # of one graph: by then a launch from the CPU costs nothing per step
 
 
-class GraphEngine(EagerEngine):
+class GraphEngine(CapturedChunks, EagerEngine):
     """Run a WaveNet on a GPU, a chunk of steps per launch; see ``Engine``."""
 
     def __init__(
@@ -37,51 +38,14 @@ class GraphEngine(EagerEngine):
         super().__init__(model, state, current, condition, seed, temperature)
         with torch.inference_mode():
             self.current = current.clone()  # the graph reads and writes this very memory
-            device = current.device
             numbers = self.batch_size * self.family.num_noise
-            self.chunk_steps = max(4, min(_MOST_STEPS, _CHUNK_NUMBERS // numbers))
-            self.counter = torch.zeros((), dtype=torch.int64, device=device)
-            self.offsets = torch.arange(self.chunk_steps, device=device)
-            self.batch_rows = torch.arange(self.batch_size, device=device)
-            self.surplus: Tensor = current[..., :0]  # samples that a chunk made beyond the request
-            self.graph: Any = None
-            self.graph_outputs: Any = None
+            self.begin(max(4, min(_MOST_STEPS, _CHUNK_NUMBERS // numbers)), current)
+            self.batch_rows = torch.arange(self.batch_size, device=current.device)
 
     @staticmethod
     def why_not(model: nn.Module) -> str | None:
         """Why this engine cannot run the model here, or None where it can."""
         return EagerEngine.why_not(model) or why_no_cuda(model)
-
-    @torch.inference_mode()
-    def advance(self, num_steps: int) -> Tensor:
-        """The next samples as waveform values, (B, num_steps)."""
-        outputs = [self.surplus]
-        missing = num_steps - self.surplus.shape[-1]
-        while missing > 0:
-            outputs.append(self._next_chunk())
-            missing -= self.chunk_steps
-        whole = torch.cat(outputs, dim=-1)
-        self.surplus = whole[..., num_steps:]
-        return self.family.decode(whole[..., :num_steps])
-
-    def _next_chunk(self) -> Tensor:
-        if self.counter.device.type != "cuda":
-            return self.chunk()
-        if self.graph is not None:
-            self.graph.replay()
-            return self.graph_outputs.clone()
-        # The first chunk runs as it stands, which lets cuBLAS set up its workspace; capturing
-        # records without computing, so no state has to be put back.
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            first = self.chunk()
-        torch.cuda.current_stream().wait_stream(side)
-        torch.cuda.synchronize()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.graph_outputs = self.chunk()
-        return first
 
     def chunk(self) -> Tensor:
         """``chunk_steps`` steps from ``counter`` on: the network's inputs that they chose."""
@@ -91,9 +55,7 @@ class GraphEngine(EagerEngine):
         draws = self.family.draws(noise).to(self.plan.gate_bias)
         biases: Tensor | list[Tensor] = [self.fixed] * self.chunk_steps
         if self.condition is not None and self.condition.shape[-1] > 1:
-            # A chunk may go beyond the last sample; what it makes there is never asked for.
-            columns = t.clamp(max=self.condition.shape[-1] - 1)
-            biases = self.plan.conditioned_bias(self.condition.index_select(-1, columns))
+            biases = self.plan.conditioned_bias(self.columns(self.condition))
         start = self.current
         outputs = []
         for i in range(self.chunk_steps):

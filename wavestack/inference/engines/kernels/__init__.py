@@ -1,0 +1,1 @@
+"""Triton kernels of the engines ``fused`` and ``layerwise``. Imported only where Triton is."""
