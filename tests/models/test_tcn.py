@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.helpers import tolerance
-from wavestack.layers import MaskedBatchNorm1d, detach_state, fold_weight_norm
+from wavestack.layers import MaskedBatchNorm1d, TemporalBlock, detach_state, fold_weight_norm
 from wavestack.models import TCN
 from wavestack.receptive_field import analyze
 
@@ -123,8 +123,16 @@ def test_outputs_come_latency_samples_later(lookahead):
         assert due == max(0, sample + 1 - latency)
     rest, state = model.stream(torch.randn(1, 1, 0), state, final=True)
     assert rest.shape[-1] == latency
-    again, _ = model.stream(torch.randn(1, 1, 9), state, final=True)
-    assert again.shape[-1] == 9
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, "centred"])
+def test_the_state_behind_the_end_is_that_of_a_new_signal(lookahead):
+    """Look-ahead 1 falls to a single convolution: the causal ones have to forget as well."""
+    model = TCN(1, 3, kernel_size=3, num_layers=2, lookahead=lookahead, skip_channels=2).eval()
+    x = torch.randn(2, 1, 30)
+    _, state = model.stream(torch.randn(2, 1, 20), model.initial_state(2), final=True)
+    y, _ = model.stream(x, state, final=True)
+    torch.testing.assert_close(y, model(x), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -307,6 +315,20 @@ def test_folding_weight_norm_keeps_the_function():
         (lambda: TCN(1, [4])(torch.zeros(2, 1, 5), torch.ones(2)), "must be integers"),
         (lambda: TCN(1, [4]).stream(torch.zeros(1, 1, 1), ()), "1 blocks, got 0"),
         (lambda: TCN(1, [4])(torch.zeros(1, 1, 3), condition=torch.ones(1, 1, 1)), "must be None"),
+        (
+            lambda: TCN(1, [4], condition_channels=2)(
+                torch.ones(1, 1, 3), None, torch.ones(1, 1, 1)
+            ),
+            r"condition must be \(B, 2, 1 or 3\), got \(1, 1, 1\)",
+        ),
+        (
+            lambda: TCN(1, [4], condition_channels=2)(
+                torch.ones(1, 1, 3), None, torch.ones(1, 2, 2)
+            ),
+            r"condition must be \(B, 2, 1 or 3\), got \(1, 2, 2\)",
+        ),
+        (lambda: TCN(1, [4], lookahead=1.5), "lookahead must be 0 to 4"),
+        (lambda: TemporalBlock(1, 4, kernel_size=0), "kernel_size must be >= 1, got 0"),
         (lambda: TCN(1, [4], lookahead=1).initial_state(1, "silence"), "with look-ahead"),
     ],
 )

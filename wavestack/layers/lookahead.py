@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wavestack.layers.conv1d import CausalConv1d
 from wavestack.layers.padded_conv1d import padded_conv1d
 from wavestack.layers.state import check_history
 
@@ -154,6 +155,29 @@ class LookaheadConv1d(nn.Conv1d):
         return F.conv1d(window, self.weight, self.bias, 1, 0, self.dilation, self.groups)
 
 
+def convolution(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    dilation: int,
+    lookahead: int,
+    bias: bool = True,
+) -> CausalConv1d | LookaheadConv1d:
+    """A dilated convolution of the kind that the look-ahead asks for."""
+    if not lookahead:
+        return CausalConv1d(in_channels, out_channels, kernel_size, dilation=dilation, bias=bias)
+    return LookaheadConv1d(in_channels, out_channels, kernel_size, dilation, lookahead, bias=bias)
+
+
+def stream_convolution(
+    conv: CausalConv1d | LookaheadConv1d, x: Tensor, state: Tensor, final: bool
+) -> tuple[Tensor, Tensor]:
+    """The next block of either kind; a causal convolution owes nothing at the end."""
+    if isinstance(conv, LookaheadConv1d):
+        return conv.stream(x, state, final)
+    return conv.stream(x, state)
+
+
 def delayed(x: Tensor, line: Tensor, due: int) -> tuple[Tensor, Tensor]:
     """Hold a signal back until the branch beside it gives its outputs.
 
@@ -195,7 +219,7 @@ def split_lookahead(lookahead: int | str, spans: Sequence[int]) -> tuple[int, ..
         return tuple(span // 2 for span in spans)
     if isinstance(lookahead, str):
         raise ValueError(f"lookahead must be 'centred' or a number of samples, got {lookahead!r}")
-    if not 0 <= lookahead <= total:
+    if not 0 <= lookahead <= total or int(lookahead) != lookahead:
         raise ValueError(f"lookahead must be 0 to {total} for these kernels, got {lookahead}")
     # Whole shares of the running total: none exceeds its span, and they sum up exactly.
     ends = [lookahead * sum(spans[: i + 1]) // max(total, 1) for i in range(len(spans))]

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from wavestack.layers.lengths import hide_padding
 
+NORMS = ("weight", "batch", "layer", None)
+
 
 class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch normalization whose statistics leave padding out.
@@ -80,3 +82,18 @@ class ChannelNorm(nn.LayerNorm):
         columns = x.transpose(1, 2)
         y = F.layer_norm(columns, self.normalized_shape, self.weight, self.bias, self.eps)
         return y.transpose(1, 2)
+
+
+def make_norm(norm: str | None, channels: int) -> MaskedBatchNorm1d | ChannelNorm | None:
+    """The module for a name of NORMS; None for "weight", which belongs to the convolution."""
+    if norm == "batch":
+        return MaskedBatchNorm1d(channels)
+    return ChannelNorm(channels) if norm == "layer" else None
+
+
+def normalize(norm: nn.Module | None, x: Tensor, valid: Tensor | None) -> Tensor:
+    """Apply what ``make_norm`` made, or what has been put in its place."""
+    if norm is None:
+        return x
+    # What normalizes each step by itself cannot mix padding in; anything else must be told of it.
+    return norm(x) if valid is None or isinstance(norm, ChannelNorm) else norm(x, valid)

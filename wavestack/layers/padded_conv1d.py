@@ -75,6 +75,7 @@ def recomputing_pays(x: Tensor, weight: Tensor) -> bool:
         and weight.shape[-1] > 1
         and x.numel() >= LEAST_VALUES
         and x.shape[-1] >= LEAST_SAMPLES
+        and x.is_contiguous()  # else the copy is a transposition too, and dear to repeat
         and torch.is_grad_enabled()
         and (x.requires_grad or weight.requires_grad)
         and not torch.is_autocast_enabled("cpu")
@@ -109,7 +110,7 @@ class PaddedConv1d(torch.autograd.Function):
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         grad_x = grad_weight = None
         if for_x:  # output t reads x[t + j d - left], so x[t] is read by output t - j d + left
-            turned = weight.flip(2).transpose(0, 1)
+            turned = weight.flip(2).transpose(0, 1).contiguous()
             span = (weight.shape[-1] - 1) * ctx.dilation
             padded = zero_padded(g, span - ctx.left, span - ctx.right)
             grad_x = F.conv1d(padded, turned, dilation=ctx.dilation)

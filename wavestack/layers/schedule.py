@@ -1,4 +1,4 @@
-"""Which dilation and which kernel size each layer of a stack has."""
+"""Which dilation, kernel size and width each layer of a stack has."""
 
 from __future__ import annotations
 
@@ -69,6 +69,43 @@ def kernel_schedule(
             f"kernel_sizes must name all {num_layers} layers, got {len(kernel_sizes)} values"
         )
     return _checked("kernel_sizes", kernel_sizes)
+
+
+def width_schedule(
+    channels: int | Sequence[int],
+    num_layers: int | None = None,
+    dilations: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """The width of every block, first to last.
+
+    Args:
+        channels: the width of each, or one number for all.
+        num_layers: how many there are, where channels is one number and dilations is None.
+        dilations: of every block, or None.
+
+    Raises:
+        ValueError: when a width is below 1, their number is unknown or not that of dilations.
+
+    Example:
+        >>> width_schedule(8, num_layers=3), width_schedule([8, 16])
+        ((8, 8, 8), (8, 16))
+    """
+    if isinstance(channels, int):
+        count = num_layers if dilations is None else len(dilations)
+        if count is None:
+            raise ValueError("num_layers must be given where channels is one number")
+        if count < 1:
+            raise ValueError(f"num_layers must be >= 1, got {count}")
+        widths = (channels,) * count
+    else:
+        widths = tuple(int(width) for width in channels)
+    if not widths or min(widths) < 1:
+        raise ValueError(f"channels must be >= 1 each, got {channels}")
+    if dilations is not None and len(dilations) != len(widths):
+        raise ValueError(
+            f"dilations must name all {len(widths)} blocks of channels, got {len(dilations)}"
+        )
+    return widths
 
 
 def _checked(name: str, values: Sequence[int]) -> tuple[int, ...]:

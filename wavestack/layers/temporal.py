@@ -11,13 +11,18 @@ from torch import Tensor, nn
 from wavestack.layers.cone import convolve_at, take, take_condition
 from wavestack.layers.conv1d import CausalConv1d
 from wavestack.layers.lengths import hide_padding
-from wavestack.layers.lookahead import LookaheadConv1d, delayed, refuse_silence, split_lookahead
-from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
+from wavestack.layers.lookahead import (
+    convolution,
+    delayed,
+    refuse_silence,
+    split_lookahead,
+    stream_convolution,
+)
+from wavestack.layers.norm import NORMS, make_norm, normalize
 from wavestack.layers.state import State
 from wavestack.layers.weight_norm import apply_weight_norm
 from wavestack.receptive_field.sets import IntSet
 
-NORMS = ("weight", "batch", "layer", None)
 ACTIVATIONS = ("relu", "gelu", "glu")
 CONDITIONINGS = ("film", "bias")
 
@@ -100,6 +105,15 @@ class TemporalBlock(nn.Module):
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         if not residual_output and skip_channels is None:
             raise ValueError("residual_output must be True where skip_channels is None")
+        sizes = {
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "kernel_size": kernel_size,
+            "dilation": dilation,
+        }
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}")
         span = (kernel_size - 1) * dilation
         shares = split_lookahead(lookahead, [span, span])
         self.in_channels = in_channels
@@ -112,16 +126,16 @@ class TemporalBlock(nn.Module):
 
         width = out_channels * (2 if activation == "glu" else 1)
         bias = norm != "batch"  # which has a shift of its own
-        self.conv1 = _conv(in_channels, width, kernel_size, dilation, shares[0], bias)
-        self.conv2 = _conv(out_channels, width, kernel_size, dilation, shares[1], bias)
+        self.conv1 = convolution(in_channels, width, kernel_size, dilation, shares[0], bias)
+        self.conv2 = convolution(out_channels, width, kernel_size, dilation, shares[1], bias)
         for conv, gain in ((self.conv1, 1.0), (self.conv2, branch_gain)):
             nn.init.normal_(conv.weight, std=gain * math.sqrt(2 / (conv.in_channels * kernel_size)))
             if conv.bias is not None:
                 nn.init.zeros_(conv.bias)
             if norm == "weight":
                 apply_weight_norm(conv)
-        self.norm1 = _norm(norm, width)
-        self.norm2 = _norm(norm, width)
+        self.norm1 = make_norm(norm, width)
+        self.norm2 = make_norm(norm, width)
         if self.norm2 is not None:
             nn.init.constant_(self.norm2.weight, branch_gain)
         self.dropout = nn.Dropout1d(dropout) if dropout else None
@@ -179,15 +193,22 @@ class TemporalBlock(nn.Module):
         """What follows the first convolution, up to the second.
 
         Raises:
-            ValueError: when a condition is missing or not expected.
+            ValueError: when a condition is missing, not expected or of another shape.
         """
         if (condition is None) != (self.condition is None):
             raise ValueError(
                 f"condition must be {'given' if condition is None else 'None'}: this block was "
                 f"built with condition_channels={self.condition_channels}"
             )
-        y = _normalize(self.norm1, y, valid)
-        if self.condition is not None:
+        y = normalize(self.norm1, y, valid)
+        if self.condition is not None and condition is not None:
+            if condition.shape[1] != self.condition_channels or (
+                condition.shape[-1] not in (1, y.shape[-1])
+            ):
+                raise ValueError(
+                    f"condition must be (B, {self.condition_channels}, 1 or {y.shape[-1]}), "
+                    f"got {tuple(condition.shape)}"
+                )
             h = self.condition(condition)
             if h.shape[1] == y.shape[1]:
                 y = y + h
@@ -198,7 +219,7 @@ class TemporalBlock(nn.Module):
 
     def second(self, y: Tensor, valid: Tensor | None = None) -> Tensor:
         """What follows the second convolution, up to the sum."""
-        return self._drop(self.activate(_normalize(self.norm2, y, valid)))
+        return self._drop(self.activate(normalize(self.norm2, y, valid)))
 
     def leave(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """(residual, skip) from the block's input and its branch."""
@@ -255,23 +276,22 @@ class TemporalBlock(nn.Module):
             x: the block, of any length.
             state: from ``initial_state`` or the last ``stream``.
             condition: of this block's samples.
-            final: whether the signal ends with this block.
+            final: whether the signal ends with this block; the new state is then that of a new
+                signal.
 
         Shape:
             -> ((residual, skip), state), of the outputs due
         """
-        if not self.lookahead:
-            y, first = _stream(self.conv1, x, state[0], final)
-            y, second = _stream(self.conv2, self.first(y, condition), state[1], final)
-            return self.leave(x, self.second(y)), (first, second)
-        history1, history2, past, conditions = state
-        y, history1 = _stream(self.conv1, x, history1, final)
-        if condition is not None:
+        history1, history2, *lines = state
+        y, history1 = stream_convolution(self.conv1, x, history1, final)
+        if lines and condition is not None:
             wide = condition.expand(-1, -1, x.shape[-1])
-            condition, conditions = delayed(wide, conditions, y.shape[-1])
-        z, history2 = _stream(self.conv2, self.first(y, condition), history2, final)
-        x, past = delayed(x, past, z.shape[-1])
-        return self.leave(x, self.second(z)), (history1, history2, past, conditions)
+            condition, lines[1] = delayed(wide, lines[1], y.shape[-1])
+        z, history2 = stream_convolution(self.conv2, self.first(y, condition), history2, final)
+        if lines:
+            x, lines[0] = delayed(x, lines[0], z.shape[-1])
+        new_state = self.initial_state(x.shape[0]) if final else (history1, history2, *lines)
+        return self.leave(x, self.second(z)), new_state
 
     def _silent_state(
         self, batch_size: int, silence: Tensor | None, condition: Tensor | None
@@ -286,37 +306,6 @@ class TemporalBlock(nn.Module):
 
     def _drop(self, y: Tensor) -> Tensor:
         return y if self.dropout is None else self.dropout(y)
-
-
-def _conv(
-    in_channels: int, out_channels: int, kernel_size: int, dilation: int, lookahead: int, bias: bool
-) -> CausalConv1d | LookaheadConv1d:
-    if lookahead:
-        return LookaheadConv1d(
-            in_channels, out_channels, kernel_size, dilation, lookahead, bias=bias
-        )
-    return CausalConv1d(in_channels, out_channels, kernel_size, dilation=dilation, bias=bias)
-
-
-def _stream(
-    conv: CausalConv1d | LookaheadConv1d, x: Tensor, state: Tensor, final: bool
-) -> tuple[Tensor, Tensor]:
-    if isinstance(conv, LookaheadConv1d):
-        return conv.stream(x, state, final)
-    return conv.stream(x, state)
-
-
-def _norm(norm: str | None, channels: int) -> MaskedBatchNorm1d | ChannelNorm | None:
-    if norm == "batch":
-        return MaskedBatchNorm1d(channels)
-    return ChannelNorm(channels) if norm == "layer" else None
-
-
-def _normalize(norm: nn.Module | None, y: Tensor, valid: Tensor | None) -> Tensor:
-    if norm is None:
-        return y
-    # What normalizes each step by itself cannot mix padding in; anything else must be told of it.
-    return norm(y) if valid is None or isinstance(norm, ChannelNorm) else norm(y, valid)
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:

@@ -13,6 +13,7 @@ from wavestack.layers import CausalConv1d, State, TemporalBlock, dilation_schedu
 from wavestack.layers.cone import needed_levels, refuse_batch_statistics, take, window_of
 from wavestack.layers.lengths import align_ends, hide_padding, valid_samples
 from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
+from wavestack.layers.schedule import width_schedule
 
 
 class TCN(nn.Module):
@@ -95,7 +96,7 @@ class TCN(nn.Module):
         if num_embeddings is not None and num_embeddings < 1:
             raise ValueError(f"num_embeddings must be >= 1, got {num_embeddings}")
         self.in_channels = in_channels
-        self.channels = _widths(channels, num_layers, dilations)
+        self.channels = width_schedule(channels, num_layers, dilations)
         count = len(self.channels)
         self.dilations = dilation_schedule(count, 1, dilation_base, dilations)
         self.kernel_sizes = kernel_schedule(kernel_size, count, kernel_sizes)
@@ -246,7 +247,8 @@ class TCN(nn.Module):
             state: from ``initial_state`` or the last ``stream``; not modified.
             condition: of these samples: the block's length, or 1.
             final: whether the signal ends with this block: the outputs still owed are then given,
-                as ``forward`` gives them. Without look-ahead none is ever owed.
+                as ``forward`` gives them (without look-ahead none is ever owed), and the new
+                state is that of a new signal.
 
         Shape:
             -> (B, channels, outputs due), and the new state
@@ -275,7 +277,8 @@ class TCN(nn.Module):
             total = beside[:, :skip_channels] if skip is None else beside[:, :skip_channels] + skip
             condition = None if condition is None else beside[:, skip_channels:]
             states.append((block_state, line))
-        return self.head(total if self.skip_channels else x), tuple(states)
+        y = self.head(total if self.skip_channels else x)
+        return y, self.initial_state(y.shape[0]) if final else tuple(states)
 
     def example_input(self, num_samples: int = 64) -> dict[str, Tensor]:
         """Arguments of ``forward`` of the right shapes and types, for the calculator."""
@@ -334,25 +337,3 @@ class TCN(nn.Module):
 
     def _each_block(self) -> Iterator[TemporalBlock]:
         return cast(Iterator[TemporalBlock], iter(self.blocks))
-
-
-def _widths(
-    channels: int | Sequence[int], num_layers: int | None, dilations: Sequence[int] | None
-) -> tuple[int, ...]:
-    """The width of every block."""
-    if isinstance(channels, int):
-        count = num_layers if dilations is None else len(dilations)
-        if count is None:
-            raise ValueError("num_layers must be given where channels is one number")
-        if count < 1:
-            raise ValueError(f"num_layers must be >= 1, got {count}")
-        widths = (channels,) * count
-    else:
-        widths = tuple(int(width) for width in channels)
-    if not widths or min(widths) < 1:
-        raise ValueError(f"channels must be >= 1 each, got {channels}")
-    if dilations is not None and len(dilations) != len(widths):
-        raise ValueError(
-            f"dilations must name all {len(widths)} blocks of channels, got {len(dilations)}"
-        )
-    return widths
