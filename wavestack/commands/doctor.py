@@ -88,19 +88,24 @@ def _why_no_cuda() -> str:
 
 def _engines() -> Iterator[tuple[str, str]]:
     """Every engine of generation and of streaming with "works" or the reason why not."""
+    import torch
+
     from wavestack.inference.engines.base import ENGINES, choose_engine
     from wavestack.inference.engines.blocks import BLOCK_ENGINES
     from wavestack.models import WaveNet
 
     model = WaveNet(4, 4, 4, 4, num_layers=2, num_stacks=1).eval()
+    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     for kind, engines in (("engine", ENGINES), ("streaming", BLOCK_ENGINES)):
         for name in engines:
-            try:
-                choose_engine(model, name, engines)
-            except ValueError as error:
-                yield f"{kind} {name}", f"no: {error}"
-            else:
-                yield f"{kind} {name}", "works"
+            reasons = []
+            for device in devices:
+                try:
+                    choose_engine(model.to(device), name, engines)
+                except ValueError as error:
+                    reasons.append(str(error).rpartition(f"{name}: ")[2])
+            works = len(reasons) < len(devices)
+            yield f"{kind} {name}", "works" if works else f"no: {reasons[0]}"
     if importlib.util.find_spec("torch._inductor") is None:
         yield "torch.compile", "no: this torch has no compiler"
 
