@@ -19,7 +19,7 @@ from wavestack.layers.cone import (
     take_condition,
     window_of,
 )
-from wavestack.models import TCN, WaveNet
+from wavestack.models import TCN, AudioEffect, WaveNet
 from wavestack.receptive_field import analyze, sets
 from wavestack.receptive_field.relation import Window
 
@@ -122,6 +122,21 @@ def test_wavenet_with_labels_features_and_a_wide_first_layer():
 def test_wavenet_of_real_samples():
     model = WaveNet(4, 4, 4, 4, num_layers=4, num_stacks=1, output="gaussian", input_kernel_size=3)
     assert_same_function(model, torch.randn(2, 1, 50), num_outputs=2)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gated"])
+@pytest.mark.parametrize("num_outputs", [1, 9, 70])
+def test_audio_effects(activation, num_outputs):
+    effect = AudioEffect(
+        (4, 3),
+        kernel_sizes=(3, 3, 2, 6),
+        dilations=(1, 2, 7, 3),
+        activation=activation,
+        head_kernel_size=4,
+        condition_channels=2,
+    )
+    condition = torch.randn(2, 2, 70, dtype=torch.float64)
+    assert_same_function(effect, torch.randn(2, 1, 70), num_outputs, condition=condition)
 
 
 @pytest.mark.parametrize("lookahead", [0, "centred"])

@@ -59,11 +59,7 @@ def needed_levels(
         >>> [block[0] for block in needed_levels(stack, 100, 1)]
         [range(92, 100), range(93, 100, 2), range(95, 100, 4)]
     """
-    if not 1 <= num_outputs <= num_samples:
-        raise ValueError(
-            f"num_outputs must be 1 to {num_samples} for this signal, got {num_outputs}"
-        )
-    wanted: IntSet = range(num_samples - num_outputs, num_samples)
+    wanted: IntSet = last_outputs(num_samples, num_outputs)
     blocks: list[tuple[IntSet, ...]] = []
     for windows in reversed(branches):
         levels = [wanted]
@@ -74,6 +70,19 @@ def needed_levels(
         wanted = levels[0]
         blocks.insert(0, tuple(levels))
     return tuple(blocks)
+
+
+def last_outputs(num_samples: int, num_outputs: int) -> range:
+    """The positions of the last outputs.
+
+    Raises:
+        ValueError: when num_outputs is not 1 to num_samples.
+    """
+    if not 1 <= num_outputs <= num_samples:
+        raise ValueError(
+            f"num_outputs must be 1 to {num_samples} for this signal, got {num_outputs}"
+        )
+    return range(num_samples - num_outputs, num_samples)
 
 
 def needed_input(window: Window, want: IntSet, num_samples: int) -> IntSet:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.layers import State, dilation_schedule, kernel_schedule
+from wavestack.layers.cone import last_outputs, take
 from wavestack.layers.state import check_history
 from wavestack.models.effect_layers import LayerArray
+from wavestack.receptive_field import sets
+from wavestack.receptive_field.sets import IntSet
 
 ACTIVATIONS = ("tanh", "relu", "gated")
 
@@ -112,6 +115,32 @@ class AudioEffect(nn.Module):
         c, head = self._mixed(x, condition), None
         for array in self.each_array():
             x, head = array(x, c, head)
+        return self.head_scale * cast(Tensor, head)
+
+    def forward_last(
+        self, x: Tensor, num_outputs: int = 1, condition: Tensor | None = None
+    ) -> Tensor:
+        """``forward(x, condition)[..., -num_outputs:]``, every layer only where these need it.
+
+        See ``wavestack.layers.cone``.
+
+        Raises:
+            ValueError: when num_outputs is not 1 to T.
+        """
+        T = x.shape[-1]
+        plans: list[tuple[tuple[IntSet, ...], IntSet, tuple[IntSet, IntSet]]] = []
+        wanted: tuple[IntSet, IntSet] = sets.EMPTY, last_outputs(T, num_outputs)
+        for array in reversed(list(self.each_array())):
+            levels, head_in = array.needed_levels(*wanted, T)
+            plans.insert(0, (levels, head_in, wanted))
+            wanted = levels[0], head_in
+        c, head = self._mixed(x, condition), None
+        x = take(x, range(T), wanted[0])
+        for array, (levels, head_in, (x_out, head_out)) in zip(
+            self.each_array(), plans, strict=True
+        ):
+            x, head = array.forward_at(x, c, head, levels, head_in, head_out)
+            x = x if sets.is_empty(x_out) else take(x, levels[-1], x_out)
         return self.head_scale * cast(Tensor, head)
 
     def initial_state(

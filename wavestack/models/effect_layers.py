@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.layers import CausalConv1d
+from wavestack.layers.comb import spaced
+from wavestack.layers.cone import convolve_at, needed_input, take, window_of
+from wavestack.receptive_field import sets
+from wavestack.receptive_field.sets import IntSet
 
 
 class EffectLayer(nn.Module):
@@ -47,14 +51,15 @@ class EffectLayer(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """Run a whole signal, zeros before its first sample."""
-        return self._leave(x, self.conv(x), c)
+        return self.leave(x, self.conv(x), c)
 
     def stream(self, x: Tensor, c: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run the next block -> x + P z, z, and the new state."""
         y, state = self.conv.stream(x, state)
-        return *self._leave(x, y, c), state
+        return *self.leave(x, y, c), state
 
-    def _leave(self, x: Tensor, y: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    def leave(self, x: Tensor, y: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """x + P z and z, from the output y of the dilated convolution."""
         y = y + self.mix_in(c)
         if self.activation == "gated":
             f, g = y.chunk(2, dim=1)
@@ -115,6 +120,41 @@ class LayerArray(nn.Module):
             x, z = layer(x, c)
             head = z if head is None else head + z
         return x, self.head(head)
+
+    def needed_levels(
+        self, x_out: IntSet, head_out: IntSet, num_samples: int
+    ) -> tuple[tuple[IntSet, ...], IntSet]:
+        """The positions that some outputs need: of x at every layer, and of the head that enters.
+
+        Args:
+            x_out: wanted positions of x, which may be none.
+            head_out: wanted positions of the head.
+            num_samples: T, of the whole signal.
+        """
+        head_in = needed_input(window_of(self.head), head_out, num_samples)
+        levels = [spaced(sets.union([x_out, head_in]))]
+        for layer in reversed(list(self.each_layer())):
+            levels.insert(0, needed_input(window_of(layer.conv), levels[0], num_samples))
+        return tuple(levels), head_in
+
+    def forward_at(
+        self,
+        x: Tensor,
+        c: Tensor,
+        head: Tensor | None,
+        levels: tuple[IntSet, ...],
+        head_in: IntSet,
+        head_out: IntSet,
+    ) -> tuple[Tensor, Tensor]:
+        """Run at some positions alone, see ``wavestack.layers.cone``; c has all its columns."""
+        x = self.enter(x)
+        for layer, have, want in zip(self.each_layer(), levels, levels[1:], strict=False):
+            y = convolve_at(layer.conv, x, have, want)
+            here = take(c, range(c.shape[-1]), want)
+            x, z = layer.leave(take(x, have, want), y, here)
+            z = take(z, want, head_in)
+            head = z if head is None else head + z
+        return x, convolve_at(self.head, cast(Tensor, head), head_in, head_out)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Zeros for each layer's convolution, then for the head's."""
