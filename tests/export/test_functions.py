@@ -17,7 +17,7 @@ from wavestack.export.functions import Function, functions_of
 from wavestack.export.program import read_program, write_program
 from wavestack.files import verify_hash
 from wavestack.layers import CausalConv1d, DilatedStack
-from wavestack.models import TCN, WaveNet
+from wavestack.models import TCN, AudioEffect, WaveNet
 
 
 def wavenet(**options: Any) -> WaveNet:
@@ -31,6 +31,7 @@ MODELS = {
     ),
     "tcn_tokens": lambda: TCN(4, 6, 3, 2, 9, num_embeddings=9, norm="batch"),
     "stack": lambda: DilatedStack(4, 4, 6, num_layers=3, condition_channels=2),
+    "effect": lambda: AudioEffect((4, 3), num_layers=3, condition_channels=2),
     "wavenet_labels": lambda: wavenet(num_labels=(3,), input_kernel_size=4, weight_norm=True),
     "wavenet_features": lambda: wavenet(num_labels=(3, 2), condition_channels=2, hop_length=4),
     "wavenet_gaussian": lambda: wavenet(output="gaussian"),

@@ -236,7 +236,7 @@ def _nested(template: State, held: Mapping[str, Tensor], rows: Any) -> State:
 
 
 def _axes_of(name: str, value: Tensor, inputs: Mapping[str, Tensor]) -> Axes:
-    if name == "labels":
+    if name == "labels" or value.shape[-1] == 1:  # one column for all samples
         return {0: BATCH}
     if name == "features":
         return {0: BATCH, 2: FRAMES}
