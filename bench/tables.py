@@ -18,11 +18,16 @@ from bench.common import RESULTS, ROOT
 
 # Programs of the speed table, and the unit that ends the names of their figures.
 SPEED = {
-    "generation": "samples per core second",
-    "training_step": "core seconds",
+    "training": "core seconds",
     "import_cost": "core seconds",
 }
-PAGES = ("README.md", "recipes/README.md", "docs/streaming.md")
+PAGES = (
+    "README.md",
+    "recipes/README.md",
+    "docs/generation.md",
+    "docs/streaming.md",
+    "docs/last_output.md",
+)
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
 
 
@@ -97,6 +102,61 @@ def speed() -> str:
     return _markdown(["program", "what", "figure", "unit"], rows)
 
 
+def generation() -> str:
+    """Autoregressive generation: one row for each way, two columns for each batch."""
+    (result,) = _results("generation")
+    figures = result["figures"]
+    ways = {
+        "ring_step": "plain torch ring step (yardstick)",
+        "eager": "`eager`",
+        "compiled_plain": "`compiled`, no look-ahead",
+        "compiled": "`compiled`",
+        "compiled_two_threads": "`compiled`, `threads=2`",
+        "compiled_bfloat16": '`compiled`, `precision="bfloat16"`',
+        "compiled_bfloat16_two_threads": "`compiled`, both",
+    }
+    rows = []
+    for way, title in ways.items():
+        row = [title]
+        for batch in (1, 16, 64):
+            for unit in ("core_second", "second"):
+                rate = figures[f"{way}_batch_{batch}_samples_per_{unit}"]
+                ratio = figures.get(f"{way}_batch_{batch}_ratio_in_{unit}s")
+                row.append(f"{rate:,.0f}" + (f" ({ratio:.1f}x)" if ratio else ""))
+        rows.append(row)
+    header = ["", *(f"batch {b}: samples per {u}" for b in (1, 16, 64) for u in ("core-s", "s"))]
+    return _markdown(header, rows)
+
+
+def generation_limits() -> str:
+    """How near generation comes to what the machine can do, and what a first call costs."""
+    figures = _results("generation")[0]["figures"]
+    rows = [
+        [
+            "limit: all weights read from the third-level cache, samples a core-second",
+            f"{figures['l3_limit_samples_per_core_second']:,.0f}",
+        ],
+        [
+            "reached without look-ahead",
+            f"{figures['compiled_plain_batch_1_fraction_of_l3_limit']:.2f}",
+        ],
+        [
+            "reached with it, which reads less",
+            f"{figures['compiled_batch_1_fraction_of_l3_limit']:.2f}",
+        ],
+        [
+            "first call ever, with the compilation",
+            f"{figures['compiled_first_call_seconds']:.1f} s",
+        ],
+        ["first call of a second process", f"{figures['compiled_second_process_seconds']:.1f} s"],
+    ]
+    for level in ("l2", "l3", "dram"):
+        name = f"{level}_gigabytes_per_second"
+        rows.append([f"{level.upper()}, GB/s of one core", f"{figures[name]:,.0f}"])
+    rows.append(["multiply-adds of one core, GFLOP/s", f"{figures['gigaflops']:,.0f}"])
+    return _markdown(["batch 1, float32, one thread", ""], rows)
+
+
 def streaming() -> str:
     """Block streaming: one row for each net and way to run it, one column for each block."""
     (result,) = _results("streaming")
@@ -140,7 +200,45 @@ def _blocks(way: str) -> tuple[Any, ...]:
     return (None,) * len(BLOCKS) + ("",) if way == "torch_offline" else (*BLOCKS, None)
 
 
-TABLES = {"recipes": recipes, "speed": speed, "streaming": streaming}
+def last_output() -> str:
+    """The adding problem's training step in three forms: one row for each length."""
+    (result,) = _results("last_output")
+    figures, forms = result["figures"], ("reference", "whole", "cone")
+    rows = []
+    for length in _numbers(figures, "adding"):
+        key = f"adding_{length}"
+        times = [1e3 * figures[f"{key}_{form}_core_seconds"] for form in forms]
+        ratios = [figures[f"{key}_speedup_over_{form}"] for form in forms[:2]]
+        rows.append([str(length), *(f"{t:.1f}" for t in times), *(f"{r:.1f}x" for r in ratios)])
+    columns = ["reference, ms", "`forward`, ms", "`forward_last`, ms"]
+    return _markdown(["T", *columns, "over the reference", "over `forward`"], rows)
+
+
+def last_crops() -> str:
+    """A WaveNet's crop of which the last samples count: one row for each number of them."""
+    (result,) = _results("last_output")
+    figures, rows = result["figures"], []
+    for number in _numbers(figures, "wavenet"):
+        gains = [
+            figures[f"wavenet_{number}_{kind}_speedup_over_whole"] for kind in ("fp32", "bf16")
+        ]
+        rows.append([f"{number:,}", *(f"{gain:.2f}x" for gain in gains)])
+    return _markdown(["samples that count", "float32", "bfloat16"], rows)
+
+
+def _numbers(figures: dict[str, float], kind: str) -> list[int]:
+    return sorted({int(key.split("_")[1]) for key in figures if key.startswith(f"{kind}_")})
+
+
+TABLES = {
+    "recipes": recipes,
+    "speed": speed,
+    "generation": generation,
+    "generation_limits": generation_limits,
+    "streaming": streaming,
+    "last_output": last_output,
+    "last_crops": last_crops,
+}
 
 
 def _results(*patterns: str) -> list[dict[str, Any]]:

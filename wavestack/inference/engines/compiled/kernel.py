@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 ALONE, FIRST, SECOND = range(3)  # a thread's share
 
-_PATIENCE = 4000  # looks at a flag before the core is offered to others
+_PATIENCE = 50  # looks at a flag before the core is offered to others: 1 or 2 µs
 
 
 @part

@@ -79,6 +79,13 @@ class Network:
         self._join()
         self._lay_out_signals(state, current)
 
+    def set_current(self, current: Tensor) -> None:
+        """Take (B, 1) codes or (B, 1, 1) values as the next input, whatever was drawn."""
+        if self.plan.table is not None:
+            self._codes[:] = current[:, 0].numpy()
+        else:
+            self._values[:] = current[:, 0, 0].numpy()
+
     def set_conditions(self, columns: Tensor, first_step: int) -> None:
         """Local conditions for the steps from first_step on: (B, C, steps)."""
         steps = columns.shape[-1]
@@ -282,13 +289,10 @@ class Network:
             past = state[0].transpose(1, 2).reshape(batch, -1).numpy()
             window = parts[T.WINDOW].reshape(batch, -1)
             window[:, plan.first_channels : plan.first_channels + past.shape[1]] = past
-        codes = np.zeros(batch, np.int64)
-        if plan.table is not None:
-            codes[:] = current[:, 0].numpy()
-        else:
-            parts[T.VALUES][:] = current[:, 0, 0].numpy()
-        self.table[T.CODES] = codes.ctypes.data
-        self._memory.append(codes)
+        self._values = parts[T.VALUES]
+        self._codes = np.zeros(batch, np.int64)
+        self.table[T.CODES] = self._codes.ctypes.data
+        self.set_current(current)
 
     def _offsets(self, layer: NDArray[np.int64]) -> Floats:
         """A layer's gate offsets where they lie, (1 or B, 2 * gate)."""
