@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.common import ROOT, print_table, write_result
+from bench.common import print_table, write_result
 from wavestack.inference.engines.fused import PASSES, FusedEngine, why_too_wide
 from wavestack.inference.engines.layerwise import LayerwiseEngine
 from wavestack.models import WaveNet
@@ -101,7 +101,7 @@ def main() -> None:
         figures[f"{key}_shared_bytes"] = found.shared
     print_table(("kernel", "registers", "stack", "shared KiB", "tensor-core products"), rows)
     settings = {"target": "sm_90", "limits": {"stack_bytes": 0, "shared_bytes": 227 * 1024}}
-    print(write_result("compile_report", figures, settings, ("torch", "triton")).relative_to(ROOT))
+    print(write_result("compile_report", figures, settings, ("torch", "triton")))
 
 
 if __name__ == "__main__":
