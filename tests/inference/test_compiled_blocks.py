@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference import Stream
-from wavestack.layers import CausalConv1d, DilatedStack
+from wavestack.layers import CausalConv1d, DilatedStack, apply_weight_norm
 from wavestack.models import TCN, AudioEffect, WaveNet
 
 pytest.importorskip("numba")
@@ -189,6 +189,20 @@ def test_wavenet_gives_its_distributions(arguments):
         streams[1 - i % 2].load_state_dict(streams[i % 2].state_dict())
         start += size
     torch.testing.assert_close(torch.cat(found, -1), expected, **TOLERANCE)
+
+
+def test_weight_norm_and_a_first_activation_in_a_sequential():
+    torch.manual_seed(0)
+    conv = apply_weight_norm(CausalConv1d(3, 4, 3))
+    model = nn.Sequential(nn.Tanh(), conv, nn.ReLU())
+    x = torch.randn(1, 3, 20)
+    stream = Stream(model, engine="compiled")
+    torch.testing.assert_close(stream.push(x), model(x).detach(), **TOLERANCE)
+    assert stream.latency == 0
+    alone = Stream(conv, engine="compiled")
+    torch.testing.assert_close(alone.push(x), conv(x).detach(), **TOLERANCE)
+    with pytest.raises(ValueError, match=r"state must hold \(1, 3, 2\) here, got \(1, 3, 1\)"):
+        alone.load_state_dict({"0": torch.zeros(1, 3, 1)})
 
 
 def test_tokens_enter_by_their_embedding():

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from omegaconf import DictConfig
@@ -43,31 +43,39 @@ def run(cfg: DictConfig) -> None:
     blocks = _blocks(cfg, trained)
     write = Writer(cfg.pcm).write if cfg.out == "-" else None
     kept: list[np.ndarray] = []
-    clock = _Clock(cfg.block, trained.sample_rate)
+    clock = _Clock(cfg.block, trained.sample_rate, model.stream)
     try:
         for samples in blocks:
             y = clock.time(model.push, samples)
             write(y) if write else kept.append(y)
         rest = model.finish()
         write(rest) if write else kept.append(rest)
-        if not write:
-            waveform = np.concatenate(kept)
-            write_audio(Path(cfg.out), waveform, trained.sample_rate)
-    finally:  # a pipe may end by an interrupt, or because its reader has seen enough
-        if write or sys.exc_info()[0] is None:
-            to = sys.stderr if write else sys.stdout
-            seconds = clock.samples / trained.sample_rate
-            name = "standard output" if write else cfg.out
-            print(f"{name}: {seconds:.2f} s, {model.about}", file=to)
-            for line in [*model.figures(), *clock.figures(model.stream)]:
-                print(line, file=to)
+    except BaseException:  # a pipe may end by an interrupt, or because its reader has seen enough
+        if write:
+            _report("standard output", model, clock, sys.stderr)
+        raise
+    if not write:
+        write_audio(Path(cfg.out), np.concatenate(kept), trained.sample_rate)
+    _report(
+        cfg.out if not write else "standard output",
+        model,
+        clock,
+        sys.stderr if write else sys.stdout,
+    )
+
+
+def _report(name: str, model: Any, clock: _Clock, to: TextIO) -> None:
+    print(f"{name}: {clock.samples / clock.sample_rate:.2f} s, {model.about}", file=to)
+    for line in [*model.figures(), *clock.figures()]:
+        print(line, file=to)
 
 
 class _Clock:
     """How long the blocks took: in all, and the worst of them."""
 
-    def __init__(self, block: int, sample_rate: int) -> None:
+    def __init__(self, block: int, sample_rate: int, stream: Any) -> None:
         self.block, self.sample_rate = block, sample_rate
+        self.about = f"engine {stream.engine}, latency {stream.latency} samples"
         self.samples, self.seconds, self.worst = 0, 0.0, 0.0
 
     def time(self, push: Any, samples: np.ndarray) -> np.ndarray:
@@ -79,15 +87,14 @@ class _Clock:
         self.worst = max(self.worst, spent)
         return y
 
-    def figures(self, stream: Any) -> Iterator[str]:
+    def figures(self) -> Iterator[str]:
         if not self.samples:
             return
         factor = self.seconds * self.sample_rate / self.samples
         yield f"real-time factor {factor:.4f} ({1 / factor:.2f} times real time)"
         yield (
             f"worst block {1000 * self.worst:.3f} ms, where a block of {self.block} lasts "
-            f"{1000 * self.block / self.sample_rate:.3f} ms; engine {stream.engine}, "
-            f"latency {stream.latency} samples"
+            f"{1000 * self.block / self.sample_rate:.3f} ms; {self.about}"
         )
 
 

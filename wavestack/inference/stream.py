@@ -163,7 +163,7 @@ class Stream:
         if self._latency is None:
             from wavestack.receptive_field import analyze
 
-            self._latency = int(analyze(self.model, self._example()).latency)
+            self._latency = int(analyze(self.model, _example(self.model)).latency)
         return self._latency
 
     def _start(self, state: State | None) -> None:
@@ -174,20 +174,19 @@ class Stream:
         with torch.no_grad():
             return self.model.initial_state(self.batch_size, self.history)
 
-    def _example(self) -> dict[str, Tensor]:
-        model: Any = self.model.parts[0] if isinstance(self.model, Chain) else self.model
-        if hasattr(model, "example_input"):
-            return model.example_input()
-        channels = next(
-            getattr(model, name)
-            for name in ("in_channels", "residual_channels")
-            if hasattr(model, name)
-        )
-        new = next(model.parameters()).new_zeros
-        example = {"x": new(1, channels, 64)}
-        if getattr(model, "condition_channels", None):
-            example["condition"] = new(1, model.condition_channels, 1)
-        return example
+
+def _example(model: Any) -> dict[str, Tensor]:
+    """An input of the right shapes, for the calculator."""
+    if isinstance(model, Chain):  # activations before the first layer change no shape
+        return _example(next(part for part in model.parts if any(True for _ in part.parameters())))
+    if hasattr(model, "example_input"):
+        return model.example_input()
+    names = [name for name in ("in_channels", "residual_channels") if hasattr(model, name)]
+    new = next(model.parameters()).new_zeros
+    example = {"x": new(1, getattr(model, names[0]), 64)}
+    if getattr(model, "condition_channels", None):
+        example["condition"] = new(1, model.condition_channels, 1)
+    return example
 
 
 def _moved(tensor: Tensor, device: Any, dtype: torch.dtype | None) -> Tensor:

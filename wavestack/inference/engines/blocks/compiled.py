@@ -113,9 +113,14 @@ class CompiledBlocks:
 
     @state.setter
     def state(self, state: State) -> None:
+        tensors = named_tensors(state).values()
+        for tensor, past in zip(tensors, self.program.pasts, strict=True):
+            shape = (self.batch_size, past.channels, past.samples)
+            if tensor.shape != shape:
+                raise ValueError(f"state must hold {shape} here, got {tuple(tensor.shape)}")
         self._memory[:] = 0
         self._places[:] = self._signals[:, 2]
-        for tensor, past in zip(named_tensors(state).values(), self.program.pasts, strict=True):
+        for tensor, past in zip(tensors, self.program.pasts, strict=True):
             self._cells(past)[:] = tensor.detach().permute(2, 0, 1).numpy()
 
     def _lay_out_signals(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from wavestack.inference.chain import Chain
 from wavestack.inference.engines.blocks.parts import (
@@ -66,12 +67,17 @@ def _input_channels(model: Any) -> int:
     return model.residual_channels if isinstance(model, DilatedStack) else model.in_channels
 
 
+def _kind(module: nn.Module) -> type:
+    """The class of a module; weight normalization puts one of its own before it."""
+    return type(module).__bases__[0] if is_parametrized(module) else type(module)
+
+
 def _has_width(part: nn.Module) -> bool:
-    return isinstance(part, Chain) or type(part) in _BUILDERS
+    return _kind(part) in _BUILDERS
 
 
 def _build(program: Program, model: nn.Module, x: int, **options: Any) -> int:
-    builder = _BUILDERS.get(type(model)) or _POINTWISE.get(type(model))
+    builder = _BUILDERS.get(_kind(model)) or _POINTWISE.get(_kind(model))
     if builder is None:
         raise UnsupportedModelError(f"{type(model).__name__} is not among the modules it knows")
     return builder(program, model, x, **options)
@@ -86,10 +92,11 @@ def _build_chain(program: Program, chain: Chain, x: int) -> int:
         if type(part) is WaveNet or getattr(part, "embed", None) is not None:
             raise UnsupportedModelError("a part of a Sequential takes codes or tokens")
         options: dict[str, Any] = {}
-        if type(part) is CausalConv1d:
+        if _kind(part) is CausalConv1d:
+            conv = cast(CausalConv1d, part)
             if parts and type(parts[0]) is nn.BatchNorm1d:
                 weight, bias = fold_batch_norm(
-                    dense_weight(part), part.bias, cast(nn.BatchNorm1d, parts.pop(0))
+                    dense_weight(conv), conv.bias, cast(nn.BatchNorm1d, parts.pop(0))
                 )
                 options = {"weight": weight, "bias": bias}
             if parts and type(parts[0]) is nn.ReLU:
