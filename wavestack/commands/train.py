@@ -71,18 +71,15 @@ def _word(value: Any) -> str:
 
 def _stand_in(cfg: DictConfig, words: Iterable[str]) -> dict[str, Any]:
     """What a smoke test changes in the data of a config, the user's own words left alone."""
-    from wavestack.safety.instantiate import resolve_target
-    from wavestack.safety.trust import trusted_packages
+    from wavestack.safety import class_of
 
-    target = OmegaConf.select(cfg, "data._target_")
-    found = resolve_target(target, "data", trusted_packages()) if target is not None else None
-    make = getattr(found, "stand_in", None)
+    data, model = (OmegaConf.select(cfg, part, default=None) for part in ("data", "model"))
+    make = getattr(class_of(data, "data"), "stand_in", None)
     if make is None:
         return {}
     given = {word.lstrip("+~") for word in words}
     # As configs, so that only what is asked for gets resolved.
-    model = OmegaConf.select(cfg, "model", default=None)
-    changes = make(cfg.data, {} if model is None else model).items()
+    changes = make(data, {} if model is None else model).items()
     return {key: value for key, value in changes if f"data.{key}" not in given}
 
 

@@ -5,7 +5,7 @@ text into objects goes through `instantiate`; `check_hydra` keeps files from ste
 `plain_resolvers` keeps the environment out of them.
 """
 
-from wavestack.safety.instantiate import instantiate
+from wavestack.safety.instantiate import class_of, instantiate
 from wavestack.safety.trust import trust_packages, trusted_packages
 
-__all__ = ["instantiate", "trust_packages", "trusted_packages"]
+__all__ = ["class_of", "instantiate", "trust_packages", "trusted_packages"]

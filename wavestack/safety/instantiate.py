@@ -128,6 +128,17 @@ def resolve_target(target: Any, key: str = "", packages: Iterable[str] = ()) -> 
     return found
 
 
+def class_of(config: Any, key: str = "") -> Callable[..., Any] | None:
+    """What the `_target_` of a config names, nothing constructed; None where it names nothing.
+
+    Raises:
+        UserError: when the name is not allowed, does not exist, or leads to something else.
+    """
+    if config is None or config.get("_target_") is None:
+        return None
+    return resolve_target(config["_target_"], key, trusted_packages())
+
+
 def _locate(target: str) -> Any:
     parts = target.split(".")
     module = importlib.import_module(parts[0])

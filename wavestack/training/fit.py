@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from wavestack.errors import UserError
-from wavestack.safety import instantiate
+from wavestack.safety import class_of, instantiate
 from wavestack.tasks.base import Task
 from wavestack.training import ranks
 from wavestack.training.allocator import keep_freed_memory
@@ -159,12 +159,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
 
 def _settled(cfg: DictConfig) -> DictConfig:
     """The config with what its data fix before the training starts (an alphabet)."""
-    from wavestack.safety.instantiate import resolve_target
-    from wavestack.safety.trust import trusted_packages
-
-    target = OmegaConf.select(cfg, "data._target_")
-    found = resolve_target(target, "data", trusted_packages()) if target is not None else None
-    settled = getattr(found, "settled", None)
+    settled = getattr(class_of(cfg.data, "data"), "settled", None)
     cfg = cfg.copy()
     for key, value in ({} if settled is None else settled(cfg.data)).items():
         OmegaConf.update(cfg, f"data.{key}", value, force_add=True)
