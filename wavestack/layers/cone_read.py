@@ -25,6 +25,7 @@ from torch import Tensor
 
 from wavestack.layers.comb import Comb, combs
 from wavestack.layers.conv1d import channels_last_pays
+from wavestack.layers.padded_conv1d import padded_conv1d
 from wavestack.receptive_field import sets
 from wavestack.receptive_field.relation import Window
 from wavestack.receptive_field.sets import IntSet
@@ -62,16 +63,21 @@ class Rows:
         Shape:
             x: (B, C, columns) -> (B, out_channels, outputs)
         """
-        plane = x[..., max(0, -self.left) : x.shape[-1] - max(0, -self.right)].unsqueeze(2)
-        if self.left > 0 or self.right > 0:  # as a plane, since padding keeps their order in memory
-            plane = F.pad(plane, (max(0, self.left), max(0, self.right)))
+        left, right = max(0, self.left), max(0, self.right)
+        x = x[..., max(0, -self.left) : x.shape[-1] - max(0, -self.right)]
+        channels_last = channels_last_pays(x) or x.stride(1) == 1  # as the signal lies already
+        if self.width == self.every == 1 and not channels_last:
+            return padded_conv1d(x, weight, bias, left, right, self.stride, self.dilation, groups)
+        plane = x.unsqueeze(2)
+        if left or right:  # as a plane, since padding keeps their order in memory
+            plane = F.pad(plane, (left, right))
         if self.width == 1:
             plane, kernel = plane[..., :: self.every], weight.unsqueeze(2)
             stride, dilation = (1, self.stride), (1, self.dilation)
         else:
             plane, kernel = plane.squeeze(2).unfold(-1, self.width, self.every), weight.unsqueeze(3)
             stride, dilation = (self.stride, 1), (self.dilation, 1)
-        if channels_last_pays(x) or x.stride(1) == 1:  # as the signal lies already
+        if channels_last:
             plane = plane.contiguous(memory_format=torch.channels_last)
             kernel = kernel.contiguous(memory_format=torch.channels_last)
         y = F.conv2d(plane, kernel, bias, stride, 0, dilation, groups).flatten(2)
