@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -254,3 +256,20 @@ def test_few_positions_are_evaluated():
     levels = needed_levels(tuple((w, w) for w in windows), 600, 1)
     assert [sets.count(block[2]) for block in levels] == [300, 150, 75, 38, 19, 10, 5, 1]
     assert all(next(combs(level), None) for block in levels for level in block)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "last_output.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not part of this install")
+def test_the_example_in_the_docs_has_the_shapes_of_its_comments():
+    code = PAGE.read_text("utf-8").split("```python\n")[1].partition("```")[0]
+    names: dict = {}
+    shapes = []
+    for line in code.splitlines():
+        exec(line, names)
+        if line.startswith("y = "):
+            shapes.append(tuple(names["y"].shape))
+            if "# (" in line:
+                assert f"# {shapes[-1]}" in line
+    assert shapes == [(32, 1, 1), (32, 1, 5), (32, 1, 1)]
