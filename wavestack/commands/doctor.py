@@ -15,7 +15,10 @@ _PACKAGES = (
     *("torch", "torchaudio", "lightning", "hydra-core", "omegaconf", "numpy", "soundfile"),
     *("safetensors", "matplotlib", "tensorboard"),
 )
-_OPTIONAL = ("torchvision", "numba", "triton", "hydra-joblib-launcher", "hydra-submitit-launcher")
+_OPTIONAL = (
+    *("torchvision", "numba", "triton", "onnx", "onnxscript", "onnxruntime"),
+    *("hydra-joblib-launcher", "hydra-submitit-launcher"),
+)
 _SOUNDS = (".wav", ".flac", ".ogg")
 
 
