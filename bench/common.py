@@ -142,5 +142,8 @@ def _cpu_model() -> str:
 
 def _commit() -> str:
     command = ["git", "rev-parse", "--short=12", "HEAD"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a machine without git
+        return "unknown"
     return found.stdout.strip() or "unknown"

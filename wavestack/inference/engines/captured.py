@@ -35,9 +35,10 @@ class CapturedChunks:
         """The next samples as waveform values, (B, num_steps)."""
         outputs = [self.surplus]
         missing = num_steps - self.surplus.shape[-1]
-        while missing > 0:
-            outputs.append(self._next_chunk())
-            missing -= self.chunk_steps
+        with torch.cuda.device_of(self.counter):  # of several GPUs, the model's
+            while missing > 0:
+                outputs.append(self._next_chunk())
+                missing -= self.chunk_steps
         whole = torch.cat(outputs, dim=-1)
         self.surplus = whole[..., num_steps:]
         return self.family.decode(whole[..., :num_steps])

@@ -106,7 +106,8 @@ class FusedEngine:
             count = num_steps - done if len(biases) == 1 else len(biases)
             part = None if forced is None else forced[:, done + 1 : done + count + 1]
             launch, chunk, parameters = self.prepare(count, biases, part)
-            launch.run()
+            with torch.cuda.device_of(chunk):  # of several GPUs, the model's
+                launch.run()
             samples.append(chunk)
             params.append(parameters)
             self.step += count

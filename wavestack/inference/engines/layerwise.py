@@ -98,8 +98,9 @@ class LayerwiseEngine(CapturedChunks):
 
     def _run(self, forced: Tensor | None) -> tuple[Tensor, Tensor]:
         samples, params, launches = self.prepare(forced)
-        for launch in launches:
-            launch.run()
+        with torch.cuda.device_of(samples):
+            for launch in launches:
+                launch.run()
         self.counter += self.chunk_steps
         drawn = samples.T
         return drawn if self.padded.head == SOFTMAX else drawn[:, None], params
