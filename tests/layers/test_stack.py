@@ -21,6 +21,7 @@ from wavestack.layers import (
     kernel_schedule,
     reset_rows,
 )
+from wavestack.receptive_field import analyze
 
 
 def test_block_is_the_gate_of_the_paper():
@@ -44,13 +45,24 @@ def test_block_is_the_gate_of_the_paper():
     bottleneck_channels=st.sampled_from([None, 2]),
     weight_norm=st.booleans(),
     condition_length=st.sampled_from([0, 1, 60]),
+    lookahead=st.sampled_from([0, 1, 0.4, 1.0, "centred"]),
     batch=st.integers(1, 3),
     sizes=st.lists(st.integers(0, 25), min_size=1, max_size=5).filter(any),
     dtype=st.sampled_from([torch.float32, torch.float64]),
 )
 def test_blocks_of_any_length_give_the_offline_output(
-    geometry, skip_channels, bottleneck_channels, weight_norm, condition_length, batch, sizes, dtype
+    geometry,
+    skip_channels,
+    bottleneck_channels,
+    weight_norm,
+    condition_length,
+    lookahead,
+    batch,
+    sizes,
+    dtype,
 ):
+    if not isinstance(lookahead, str):
+        lookahead = int(lookahead * sum((size - 1) * dilation for size, dilation in geometry))
     stack = DilatedStack(
         4,
         3,
@@ -60,11 +72,41 @@ def test_blocks_of_any_length_give_the_offline_output(
         condition_channels=2 if condition_length else None,
         bottleneck_channels=bottleneck_channels,
         weight_norm=weight_norm,
+        lookahead=lookahead,
     ).to(dtype)
     x = torch.randn(batch, 4, 60, dtype=dtype)
     h = torch.randn(batch, 2, condition_length, dtype=dtype) if condition_length else None
-    streamed = stream_in_blocks(stack, x, sizes, h)
+    streamed = stream_in_blocks(stack, x, sizes, h, end=True)
     torch.testing.assert_close(streamed, stack(x, h), atol=tolerance(dtype), rtol=0)
+
+
+@pytest.mark.parametrize("condition_length", [0, 1, 40])
+def test_a_block_that_looks_ahead_streams_too(condition_length):
+    channels = 2 if condition_length else None
+    block = GatedResidualBlock(
+        3, 4, 5, kernel_size=3, dilation=4, condition_channels=channels, lookahead=3
+    )
+    x = torch.randn(2, 3, 40)
+    h = torch.randn(2, 2, condition_length) if condition_length else None
+    streamed = stream_in_blocks(block, x, [7, 0, 1], h, end=True)
+    torch.testing.assert_close(streamed, block(x, h)[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("lookahead", [0, 5, "centred"])
+def test_the_calculator_finds_the_declared_samples_ahead(lookahead):
+    stack = DilatedStack(4, 4, 4, kernel_size=3, num_layers=3, lookahead=lookahead)
+    report = analyze(stack, torch.zeros(1, 4, 64))
+    assert report.axes["T"].size == 15
+    assert report.latency == stack.lookahead == (7 if lookahead == "centred" else lookahead)
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+def test_the_state_behind_the_end_is_that_of_a_new_signal(lookahead):
+    stack = DilatedStack(3, 4, 5, num_layers=3, lookahead=lookahead)
+    x = torch.randn(2, 3, 30)
+    _, state = stack.stream(torch.randn(2, 3, 11), stack.initial_state(2), final=True)
+    y, _ = stack.stream(x, state, final=True)
+    torch.testing.assert_close(y, stack(x), atol=1e-6, rtol=0)
 
 
 def test_output_does_not_depend_on_future_samples():

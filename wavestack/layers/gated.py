@@ -6,6 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.layers.conv1d import CausalConv1d, causal_conv1d, channels_last_pays
+from wavestack.layers.lookahead import (
+    convolution,
+    delayed_together,
+    refuse_silence,
+    split_lookahead,
+    stream_convolution,
+)
+from wavestack.layers.state import State, flat_state
 from wavestack.layers.weight_norm import apply_weight_norm
 
 
@@ -30,6 +38,7 @@ class GatedResidualBlock(nn.Module):
         residual_output: False where nobody reads the residual output (the last block of a net
             that ends in its skips); x is then returned as it came.
         bias: whether the convolutions have offsets.
+        lookahead: samples after the present one that the dilated convolution reads, or "centred".
 
     Shape:
         x: (B, residual_channels, T), condition: (B, condition_channels, T or 1)
@@ -62,6 +71,7 @@ class GatedResidualBlock(nn.Module):
         weight_norm: bool = False,
         residual_output: bool = True,
         bias: bool = True,
+        lookahead: int | str = 0,
     ) -> None:
         super().__init__()
         if not residual_output and skip_channels is None:
@@ -82,8 +92,9 @@ class GatedResidualBlock(nn.Module):
             if bottleneck_channels
             else None
         )
-        self.conv = CausalConv1d(
-            conv_channels, 2 * dilation_channels, kernel_size, dilation=dilation, bias=bias
+        (self.lookahead,) = split_lookahead(lookahead, [(kernel_size - 1) * dilation])
+        self.conv = convolution(
+            conv_channels, 2 * dilation_channels, kernel_size, dilation, self.lookahead, bias
         )
         self.condition = (
             CausalConv1d(condition_channels, 2 * dilation_channels, 1, bias=False)
@@ -106,30 +117,50 @@ class GatedResidualBlock(nn.Module):
         batch_size: int,
         history: str = "zeros",
         silence: Tensor | None = None,
-    ) -> Tensor:
-        """The history of the dilated convolution; see ``CausalConv1d.initial_state``.
+    ) -> State:
+        """The history of the dilated convolution; with look-ahead also an empty delay line.
 
         Args:
             batch_size: rows of the stream.
-            history: "zeros" or "silence".
+            history: "zeros" or "silence" (only without look-ahead).
             silence: (B or 1, residual_channels, 1), the silent input; zeros when None.
         """
+        refuse_silence(history, self.lookahead)
         if history == "silence":
             if silence is None:
                 silence = self.conv.weight.new_zeros(1, self.residual_channels, 1)
             silence = silence if self.narrow is None else self.narrow(silence)
-        return self.conv.initial_state(batch_size, history, silence)
+        state = self.conv.initial_state(batch_size, history, silence)
+        if not self.lookahead:
+            return state
+        beside = self.residual_channels + (self.condition_channels or 0)
+        return state, state.new_zeros(batch_size, beside, 0)
 
     def stream(
-        self, x: Tensor, state: Tensor, condition: Tensor | None = None
-    ) -> tuple[tuple[Tensor, Tensor | None], Tensor]:
+        self, x: Tensor, state: State, condition: Tensor | None = None, final: bool = False
+    ) -> tuple[tuple[Tensor, Tensor | None], State]:
         """Run the next block; condition has the block's length, or 1.
 
+        Args:
+            x: the block, of any length.
+            state: from ``initial_state`` or the last ``stream``.
+            condition: of this block's samples.
+            final: whether the signal ends with this block; the new state is then that of a new
+                signal.
+
         Shape:
-            -> ((residual, skip), state)
+            -> ((residual, skip), state), of the outputs due
         """
-        y, state = self.conv.stream(self.enter(x), state)
-        return self._leave(x, self.gate(y, condition)), state
+        history, *lines = flat_state(state)
+        y, history = stream_convolution(self.conv, self.enter(x), history, final)
+        if lines:
+            signals = [x] if condition is None else [x, condition.expand(-1, -1, x.shape[-1])]
+            (x, *conditions), lines[0] = delayed_together(signals, lines[0], y.shape[-1])
+            condition = conditions[0] if conditions else None
+        out = self._leave(x, self.gate(y, condition))
+        if final:
+            return out, self.initial_state(x.shape[0])
+        return out, (history, *lines) if lines else history
 
     def enter(self, x: Tensor) -> Tensor:
         """What the dilated convolution reads."""

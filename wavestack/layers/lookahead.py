@@ -199,6 +199,14 @@ def delayed(x: Tensor, line: Tensor, due: int) -> tuple[Tensor, Tensor]:
     return held[..., :due], held[..., due:]
 
 
+def delayed_together(
+    signals: Sequence[Tensor], line: Tensor, due: int
+) -> tuple[list[Tensor], Tensor]:
+    """``delayed`` for several signals (B, C_i, T) that share one line (B, sum of C_i, held)."""
+    beside, line = delayed(torch.cat(list(signals), dim=1), line, due)
+    return list(beside.split([signal.shape[1] for signal in signals], dim=1)), line
+
+
 def split_lookahead(lookahead: int | str, spans: Sequence[int]) -> tuple[int, ...]:
     """Share a look-ahead out to the convolutions of a stack.
 

@@ -18,8 +18,14 @@ from wavestack.layers.cone import (
 )
 from wavestack.layers.conv1d import causal_conv1d, channels_last_pays
 from wavestack.layers.gated import GatedResidualBlock
+from wavestack.layers.lookahead import (
+    delayed_together,
+    refuse_silence,
+    split_lookahead,
+    stream_convolution,
+)
 from wavestack.layers.schedule import dilation_schedule, kernel_schedule
-from wavestack.layers.state import check_history
+from wavestack.layers.state import State, flat_state
 from wavestack.receptive_field.sets import IntSet
 
 
@@ -42,6 +48,8 @@ class DilatedStack(nn.Module):
         dropout: see ``GatedResidualBlock``.
         weight_norm: see ``GatedResidualBlock``.
         bias: whether the convolutions have offsets.
+        lookahead: samples after the present one that an output may read: 0 (causal), "centred", or
+            a number for the whole stack, shared out in proportion to the kernels' spans.
 
     Shape:
         x: (B, residual_channels, T), condition: (B, condition_channels, T or 1)
@@ -49,9 +57,10 @@ class DilatedStack(nn.Module):
 
     Attributes:
         dilations, kernel_sizes: one number per block, first to last.
+        lookahead: samples after the present one that all blocks together read.
 
     Raises:
-        ValueError: when a size is below 1 or the lists differ in length.
+        ValueError: when a size is below 1, the lists differ in length or lookahead is out of range.
 
     References:
         van den Oord et al. (2016), WaveNet, sections 2.1 and 2.4.
@@ -82,6 +91,7 @@ class DilatedStack(nn.Module):
         dropout: float = 0.0,
         weight_norm: bool = False,
         bias: bool = True,
+        lookahead: int | str = 0,
     ) -> None:
         super().__init__()
         self.residual_channels = residual_channels
@@ -90,6 +100,9 @@ class DilatedStack(nn.Module):
         self.dilations = dilation_schedule(num_layers, num_stacks, dilation_base, dilations)
         self.kernel_sizes = kernel_schedule(kernel_size, len(self.dilations), kernel_sizes)
         last = len(self.dilations) - 1
+        geometry = list(zip(self.kernel_sizes, self.dilations, strict=True))
+        shares = split_lookahead(lookahead, [(size - 1) * dilation for size, dilation in geometry])
+        self.lookahead = sum(shares)
         self.blocks = nn.ModuleList(
             GatedResidualBlock(
                 residual_channels,
@@ -103,10 +116,9 @@ class DilatedStack(nn.Module):
                 weight_norm=weight_norm,
                 residual_output=skip_channels is None or i < last,
                 bias=bias,
+                lookahead=share,
             )
-            for i, (size, dilation) in enumerate(
-                zip(self.kernel_sizes, self.dilations, strict=True)
-            )
+            for i, ((size, dilation), share) in enumerate(zip(geometry, shares, strict=True))
         )
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -167,22 +179,23 @@ class DilatedStack(nn.Module):
         history: str = "zeros",
         silence: Tensor | None = None,
         condition: Tensor | None = None,
-    ) -> tuple[Tensor, ...]:
-        """One history per block.
+    ) -> tuple[State, ...]:
+        """One history per block; with look-ahead, beside it what waits for the block's outputs.
 
         Args:
             batch_size: rows of the stream.
             history: "zeros" in every block, as ``forward`` assumes, or "silence": what endless
-                silent input leaves, which differs as soon as a block has a bias.
+                silent input leaves, which differs as soon as a block has a bias (only without
+                look-ahead).
             silence: (B or 1, residual_channels, 1), the silent input; zeros when None.
             condition: (B or 1, condition_channels, 1) during the silence; zeros when None.
 
         Raises:
             ValueError: when history is unknown.
         """
-        check_history(history)
+        refuse_silence(history, self.lookahead)
         if history == "zeros":
-            return tuple(block.initial_state(batch_size) for block in self._each_block())
+            return self._zero_state(batch_size)
         like = next(self.parameters())
         if silence is None:
             silence = like.new_zeros(1, self.residual_channels, 1)
@@ -198,24 +211,58 @@ class DilatedStack(nn.Module):
         return tuple(states)
 
     def stream(
-        self, x: Tensor, state: tuple[Tensor, ...], condition: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        self,
+        x: Tensor,
+        state: tuple[State, ...],
+        condition: Tensor | None = None,
+        final: bool = False,
+    ) -> tuple[Tensor, tuple[State, ...]]:
         """Run the next block of samples; condition has its length, or 1.
+
+        Args:
+            x: the block, of any length.
+            state: from ``initial_state`` or the last ``stream``.
+            condition: of this block's samples.
+            final: whether the signal ends with this block: the outputs still owed are then given,
+                as ``forward`` gives them (without look-ahead none is ever owed), and the new
+                state is that of a new signal.
 
         Raises:
             ValueError: when the state does not belong to this stack or batch.
         """
         if len(state) != len(self.blocks):
             raise ValueError(f"state must hold {len(self.blocks)} histories, got {len(state)}")
-        gates, new_state = [], []
-        for block, history in zip(self._each_block(), state, strict=True):
-            y, history = block.conv.stream(block.enter(x), history)
-            z = block.gate(y, condition)
+        if self.lookahead and condition is not None:
+            condition = condition.expand(-1, -1, x.shape[-1])
+        conditions = [] if condition is None else [condition]
+        gates: list[Tensor] = []
+        new_state: list[State] = []
+        for block, block_state in zip(self._each_block(), state, strict=True):
+            history, *lines = flat_state(block_state)
+            y, history = stream_convolution(block.conv, block.enter(x), history, final)
+            if lines:  # all that must not get ahead of the block
+                signals = [x, *gates, *conditions]
+                (x, *signals), lines[0] = delayed_together(signals, lines[0], y.shape[-1])
+                gates, conditions = signals[: len(gates)], signals[len(gates) :]
+            z = block.gate(y, *conditions)
             x = block.add_residual(x, z)
             gates.append(z)
-            new_state.append(history)
+            new_state.append((history, *lines) if lines else history)
         y = x if self.skip_channels is None else self._sum_skips(gates)
-        return y, tuple(new_state)
+        return y, self._zero_state(y.shape[0]) if final else tuple(new_state)
+
+    def _zero_state(self, batch_size: int) -> tuple[State, ...]:
+        blocks = list(self._each_block())
+        histories = [block.conv.initial_state(batch_size) for block in blocks]
+        if not self.lookahead:
+            return tuple(histories)
+        # Beside block i: its input, the gates of the blocks before it and the condition.
+        others = self.residual_channels + (self.condition_channels or 0)
+        lines = [
+            history.new_zeros(batch_size, others + i * block.dilation_channels, 0)
+            for i, (history, block) in enumerate(zip(histories, blocks, strict=True))
+        ]
+        return tuple(zip(histories, lines, strict=True))
 
     def _sum_skips(self, gates: list[Tensor]) -> Tensor:
         """The sum of all skip outputs as one 1x1 convolution over all gates.

@@ -43,6 +43,19 @@ def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
     return tuple(map_state(function, part) for part in state)
 
 
+def flat_state(state: State) -> list[Tensor]:
+    """Every tensor of a state, first to last.
+
+    Example:
+        >>> import torch
+        >>> [t.shape[0] for t in flat_state((torch.zeros(2), (torch.ones(1),)))]
+        [2, 1]
+    """
+    if isinstance(state, Tensor):
+        return [state]
+    return [tensor for part in state for tensor in flat_state(part)]
+
+
 def detach_state(state: State) -> State:
     """Cut the graph behind a state, for back-propagation truncated at block borders.
 

@@ -21,7 +21,7 @@ from wavestack.inference.engines.blocks.program import (
     fill,
     halves,
 )
-from wavestack.layers import DilatedStack, GatedResidualBlock
+from wavestack.layers import CausalConv1d, DilatedStack, GatedResidualBlock
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
@@ -29,6 +29,8 @@ from wavestack.models.wavenet import WaveNet
 
 
 def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
+    if stack.lookahead:
+        raise UnsupportedModelError(f"it looks {stack.lookahead} samples ahead")
     skips: int | None = None
     for module in stack.blocks:
         block = cast(GatedResidualBlock, module)
@@ -41,7 +43,7 @@ def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
         weight, bias = halves(block.conv.weight), block.conv.bias
         y = build_conv(
             program,
-            block.conv,
+            cast(CausalConv1d, block.conv),
             entered,
             weight=weight,
             bias=None if bias is None else halves(bias),
