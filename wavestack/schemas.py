@@ -118,6 +118,8 @@ class GenerateConfig:
     primer: str | None = None
     mel_from: str | None = None
     engine: str = "auto"
+    threads: int | None = None
+    precision: str | None = None
     device: str = "auto"
     picture: bool = True
     progress: bool = True

@@ -53,6 +53,7 @@ def run(cfg: DictConfig) -> None:
         labels = trained.labels(list(given)).expand(cfg.batch_size, -1)
     elif getattr(model, "num_labels", ()):
         labels = draw_labels(model, cfg.batch_size, cfg.seed)
+    options = {key: cfg[key] for key in ("threads", "precision") if cfg[key] is not None}
     began = time.perf_counter()
     try:
         waveforms = generate(
@@ -66,6 +67,7 @@ def run(cfg: DictConfig) -> None:
             seed=cfg.seed,
             engine=cfg.engine,
             progress=bool(cfg.progress and sys.stderr.isatty()),
+            **options,
         )
     except ValueError as error:  # the function names the argument, which is a key here
         raise UserError(str(error)) from error
