@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from wavestack.layers.cone import (
     take_condition,
     window_of,
 )
+from wavestack.layers.cone_read import plan_rows
 from wavestack.models import TCN, AudioEffect, WaveNet
 from wavestack.receptive_field import analyze, sets
 from wavestack.receptive_field.relation import Window
@@ -214,22 +216,47 @@ def test_positions_are_the_calculators():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "dilation", "want"),
+    ("way", "kernel", "dilation", "want"),
     [
-        (3, 4, range(60, 64)),  # rows side by side
-        (8, 16, range(59, 64)),  # rows that the border at 0 cuts
-        (2, 2, range(61, 64)),  # rows that grow together
-        (3, 5, sets.union([range(3, 5), range(20, 23), range(60, 64)])),  # no rule
-        (1, 1, range(5, 60, 7)),
+        ("line", 2, 2, range(61, 64)),
+        ("line", 8, 4, range(15, 64, 16)),
+        ("line", 1, 1, range(5, 60, 7)),
+        ("line", 3, 4, range(60, 64)),
+        ("rows", 3, 4, range(61, 64)),
+        ("rows", 8, 16, range(59, 64)),  # the border at 0 cuts the first row
+        ("hull", 8, 2, sets.union([range(49, 52), range(53, 56), range(57, 60), range(61, 64)])),
+        ("gather", 3, 5, sets.union([range(3, 5), range(20, 23), range(60, 64)])),
     ],
 )
 @pytest.mark.parametrize("groups", [1, 2])
-def test_one_convolution_between_two_sets(kernel, dilation, want, groups):
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_one_convolution_between_two_sets(way, kernel, dilation, want, groups, channels_last):
     conv = CausalConv1d(4, 6, kernel, dilation=dilation, groups=groups).double()
     x = torch.randn(2, 4, 64, dtype=torch.float64)
+    x = x.transpose(1, 2).contiguous().transpose(1, 2) if channels_last else x
     have = needed_input(window_of(conv), want, 64)
     y = convolve_at(conv, take(x, range(64), have), have, want)
     torch.testing.assert_close(y, take(conv(x), range(64), want), **EXACT)
+
+    rows = plan_rows(window_of(conv), have, want)
+    if rows is None:
+        found = "gather"
+    elif rows.gives != want:
+        found = "hull"
+    else:
+        found = "line" if rows.width == 1 else "rows"
+    assert found == way
+
+
+@pytest.mark.parametrize("want", [range(3, 9, 2), sets.from_array(np.array([1, 4, 5]))])
+def test_taking_columns_can_be_differentiated_twice(want):
+    x = torch.randn(2, 3, 10, dtype=torch.float64, requires_grad=True)
+    for run in (
+        lambda x: take(x, range(10), want),
+        lambda x: take(x.mT.contiguous().mT, range(10), want),
+    ):
+        assert torch.autograd.gradcheck(run, x)
+        assert torch.autograd.gradgradcheck(lambda x, run=run: run(x) ** 2, x)
 
 
 def test_one_strided_convolution():
