@@ -79,6 +79,8 @@ def test_generate_speaks_the_frames_of_a_file(vocoder_folder: Path) -> None:
         ("labels=[a,b]", r"labels=\[a,b\]: this model takes 1 label"),
         ("temperature=-1", r"temperature must be >= 0"),
         ("engine=warp", r"engine must be auto or one of"),
+        ("threads=3", r"threads must be 1 or 2, got 3"),
+        ("precision=half", r"precision must be one of"),
         ("primer=nowhere.wav", r"primer=nowhere\.wav: there is no such file"),
         ("mel_from=nowhere.wav", r"mel_from=nowhere\.wav: this model does not listen"),
         ("out=x.mp3", r"out=x\.mp3: must end in"),
