@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wavestack.data import FeatureMasks, SoundAugmentation
-from wavestack.data.augment import mix, rms
+from wavestack.data.augment import mix, rms, stretch
 
 ALL = SoundAugmentation(
     speed=0.2,
@@ -96,6 +96,21 @@ def test_masks_hide_whole_bands_and_whole_stretches_of_the_row_itself():
     raw = torch.ones(1, 30)
     FeatureMasks(count=1, time_share=0.0, band_share=1.0)(raw, 30, np.random.default_rng(0))
     assert raw.all()
+
+
+def test_a_stretched_row_is_the_same_line_with_another_slope():
+    steps = torch.arange(12.0)
+    x = torch.stack([steps, 3 * steps])[:, None] * (steps < torch.tensor([[12], [6]]))[:, None]
+    lengths = torch.tensor([12, 6])
+    y, longer = stretch(x, lengths, torch.tensor([1.5, 2.0]))
+    assert longer.tolist() == [18, 12]
+    torch.testing.assert_close(y[0, 0, 1:17].diff(), torch.full((15,), 1 / 1.5))
+    torch.testing.assert_close(y[1, 0, 1:11].diff(), torch.full((9,), 1.5))
+    assert not y[1, 0, 12:].any()
+    same, unchanged = stretch(x, lengths, torch.ones(2))
+    assert torch.equal(same, x)
+    assert torch.equal(unchanged, lengths)
+    assert stretch(x, lengths, torch.tensor([0.001, 0.001]))[1].tolist() == [1, 1]
 
 
 def test_a_mix_holds_both_in_their_shares():

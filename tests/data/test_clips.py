@@ -22,6 +22,7 @@ VARIED = {
     "augmentation": SoundAugmentation(speed=0.1, noise_probability=0.5, gain_db=3.0),
     "masks": FeatureMasks(),
     "mixup": 0.4,
+    "stretch": 0.3,
 }
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 _QUIET = 1e-4  # root mean square that a sound is taken to have at least
@@ -140,6 +141,37 @@ class FeatureMasks:
                 x[start:stop] = 0
             start, stop = _span(length, self.time_share, rng)
             x[:, start:stop] = 0
+
+
+def stretch(x: Tensor, lengths: Tensor, ratios: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of features drawn out or pressed together in time, by linear interpolation.
+
+    Of log-mel frames this changes the tempo and leaves pitch and formants alone.
+
+    Args:
+        x: (B, C, T), zero behind each row's length.
+        lengths: (B,) steps of each row.
+        ratios: (B,) new length over the old one.
+
+    Returns:
+        The new x, zero behind each row's new length, and the new lengths, at least 1.
+
+    Example:
+        >>> x = torch.tensor([[[0.0, 1.0, 2.0, 3.0]]])
+        >>> stretch(x, torch.tensor([4]), torch.tensor([0.5]))[0].tolist()
+        [[[0.5, 2.5]]]
+    """
+    new = (lengths * ratios).round().long().clamp(min=1)
+    steps = torch.arange(int(new.max()))
+    # Step j of the new row has its middle at (j + 1/2) of it, which is that share of the old one.
+    places = (steps + 0.5) * (lengths / new)[:, None] - 0.5
+    places = places.clamp(min=0).minimum(lengths[:, None] - 1.0)
+    before = places.floor().long()
+    after = (before + 1).minimum(lengths[:, None] - 1)
+    share = (places - before)[:, None]
+    before, after = (index[:, None].expand(-1, x.shape[1], -1) for index in (before, after))
+    y = x.gather(2, before) * (1 - share) + x.gather(2, after) * share
+    return y.masked_fill((steps >= new[:, None])[:, None], 0), new
 
 
 def mix(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from wavestack.data.augment import FeatureMasks, SoundAugmentation, mix
+from wavestack.data.augment import FeatureMasks, SoundAugmentation, mix, stretch
 from wavestack.data.base import TaskData
 from wavestack.data.order import BatchOrder
 from wavestack.data.recording import Recording, Source, Split
@@ -43,6 +43,8 @@ class ClipData(TaskData):
         masks: hides parts of the features of training batches; None: nothing.
         mixup: how strongly pairs of training sounds are mixed: the share is drawn from
             Beta(mixup, mixup); 0: not at all.
+        stretch: largest change of tempo of the features of training batches, as logarithm of the
+            ratio; 0: none.
         num_workers: processes of the training loader; 0 makes batches in the main process.
         eval_batch_samples: bound of B * T for evaluation batches, in samples of audio.
         root: the key through which a user names a folder (``data.root=DIR``); configs hand it on to
@@ -66,6 +68,7 @@ class ClipData(TaskData):
         augmentation: SoundAugmentation | None = None,
         masks: FeatureMasks | None = None,
         mixup: float = 0.0,
+        stretch: float = 0.0,
         num_workers: int = 0,
         eval_batch_samples: int = 400_000,
         *,
@@ -74,6 +77,7 @@ class ClipData(TaskData):
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("mixup", mixup, 0),
+            ("stretch", stretch, 0),
             ("num_workers", num_workers, 0),
             ("eval_batch_samples", eval_batch_samples, 1),
         ):
@@ -96,6 +100,7 @@ class ClipData(TaskData):
         self.augmentation = augmentation
         self.masks = masks
         self.mixup = mixup
+        self.stretch = stretch
         self.num_workers = num_workers
         self.eval_batch_samples = eval_batch_samples
         self.root = root
@@ -218,8 +223,8 @@ class ClipBatches(Dataset):
         self.data = data
         self.seed = seed
         self.recordings = data.recordings("train")
-        # Not grouped by length, although that would save padding: who speaks slowly and which word is
-        # long would then share a batch, and batch normalization would see nothing else.
+        # Not grouped by length, although that would save padding: a batch would hold long words or
+        # short ones, slow speakers or fast ones, and its normalization see nothing else.
         self.order = BatchOrder(len(self.recordings), data.batch_size, seed)
 
     def __len__(self) -> int:
@@ -237,6 +242,9 @@ class ClipBatches(Dataset):
         if data.mixup:
             sounds, target = self._mixed(sounds, target, k)
         x, lengths = data.features(sounds)
+        if data.stretch:
+            logarithms = [rng.uniform(-data.stretch, data.stretch) for rng in rngs]
+            x, lengths = stretch(x, lengths, torch.tensor(logarithms).exp())
         if data.masks is not None:
             for row, length, rng in zip(x, lengths.tolist(), rngs, strict=True):
                 data.masks(row, length, rng)
