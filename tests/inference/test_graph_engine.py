@@ -60,8 +60,8 @@ def test_a_chunk_can_be_captured_and_replayed(name, monkeypatch):
     """Nothing in it comes from the CPU, and it finds and leaves everything in the same memory."""
     monkeypatch.setattr(graph, "_MOST_STEPS", 10)
     model, conditions = build(name, 40, B)
-    eager = start(EagerEngine, model, conditions, 40).advance(40)
-    engine = start(GraphEngine, model, conditions, 40)
+    eager = start(EagerEngine, model, conditions, 40, 0.02).advance(40)
+    engine = start(GraphEngine, model, conditions, 40, 0.02)
     with torch.inference_mode():
         recording = Recording(engine.chunk)
         chunks = [recording.result.clone()]
