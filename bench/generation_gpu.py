@@ -5,7 +5,9 @@ measured at batches of 1 to 1,024 and checked: over the samples it drew itself, 
 be fed, by its logits over given codes. The eager engine is the baseline. A way that fails leaves
 its rows empty and its error in the result file.
 
-Writes bench/results/generation_gpu.json. With --dry, a tiny model takes the same way on the CPU.
+Writes bench/results/generation_gpu.json. With --tune the fused kernel is measured in all sizes of
+its blocks instead, into generation_gpu_tuning.json. With --dry, a tiny model takes the same way on
+the CPU.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import importlib
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -22,7 +25,7 @@ from torch import Tensor
 
 from bench.common import print_table, summarize, write_result
 from bench.training import limits_of
-from wavestack.inference.engines import choose_engine
+from wavestack.inference.engines import choose_engine, fused
 from wavestack.inference.engines.base import ENGINES
 from wavestack.inference.engines.draws import prepare_draws
 from wavestack.models import WaveNet
@@ -49,6 +52,8 @@ TARGETS = {
 }
 CHECKED_STEPS = 2200  # more than the receptive field of 2,047
 SEED = 7
+# Ways to cut the fused kernel, to see which a device likes best: (BLOCK, STAGES, NUM_WARPS).
+CUTS = [(block, stages, warps) for block in (32, 64) for stages in (1, 2) for warps in (4, 8)]
 T = TypeVar("T")
 
 
@@ -185,6 +190,24 @@ class Findings:
             self.figures[f"{key}_fraction_of_{kind}_operations"] = share
             row[4] = f"{share:.4f}"
 
+    def tune(self, bench: Bench) -> None:
+        """The fused kernel's speed for each way to cut it, at the smallest and a large batch."""
+        usual = fused.BLOCK, fused.STAGES, fused.NUM_WARPS
+        bench.seconds /= 4
+        for block, stages, warps in CUTS:
+            fused.BLOCK, fused.STAGES, fused.NUM_WARPS = block, stages, warps
+            for way in ("fused", "fused_bfloat16"):
+                for batch_size in (1, 256):
+                    key = f"{way}_block_{block}_stages_{stages}_warps_{warps}_batch_{batch_size}"
+                    speed = partial(bench.speed, way, batch_size, 2)
+                    rates = self._guarded(key, speed)
+                    if rates is not None:
+                        self.figures |= summarize(f"{key}_samples_per_second", rates)
+                    middle = f"{statistics.median(rates):,.0f}" if rates else ""
+                    cut = f"{way} {block}/{stages}/{warps}"
+                    self.rows.append([cut, batch_size, middle, "", "", ""])
+        fused.BLOCK, fused.STAGES, fused.NUM_WARPS = usual
+
     def _guarded(self, name: str, function: Callable[[], T]) -> T | None:
         try:
             return function()
@@ -208,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--tune", action="store_true", help="the fused kernel's sizes")
     parser.add_argument("--dry", action="store_true", help="a tiny model on the CPU")
     arguments = parser.parse_args()
     if not arguments.dry and not torch.cuda.is_available():
@@ -219,14 +243,17 @@ def main() -> None:
     limits = {} if arguments.dry else limits_of("cuda")
     found.figures |= {f"limit_{name}_per_second": value for name, value in limits.items()}
     try:
-        for way in arguments.ways:
+        if arguments.tune:
+            found.tune(bench)
+        for way in () if arguments.tune else arguments.ways:
             found.add_check(bench, way)
             for batch_size in bench.batches:
                 found.add_speed(bench, way, batch_size, arguments.repeats, weights, limits)
     except KeyboardInterrupt:  # the time is up: what is there is written
         found.errors["the rest"] = "stopped before the end"
     figures, errors = found.figures, found.errors
-    print_table(("engine", "regret", "logit error", "bits/sample more"), found.checks)
+    if found.checks:
+        print_table(("engine", "regret", "logit error", "bits/sample more"), found.checks)
     header = ("engine", "batch", "samples/s", "spread", "of operations", "target")
     print_table(header, found.rows)
     settings = {
@@ -237,9 +264,10 @@ def main() -> None:
         "dry": arguments.dry,
         "errors": errors,
     }
-    print(write_result("generation_gpu", figures, settings, ("torch", "numpy")))
+    name = "generation_gpu_tuning" if arguments.tune else "generation_gpu"
+    print(write_result(name, figures, settings, ("torch", "numpy")))
     if errors:
-        raise SystemExit(f"{len(errors)} of the measurements failed: {', '.join(errors)}")
+        raise SystemExit(f"{len(errors)} of the measurements failed: {', '.join(list(errors)[:4])}")
 
 
 if __name__ == "__main__":

@@ -31,9 +31,10 @@ part() { # name, seconds allowed, command
 
 has() { "$PYTHON" -c "import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))" "$@"; }
 
-part generation 200 "$PYTHON" -m bench.generation_gpu
-part tests 120 "$PYTHON" -m pytest -q -m gpu -W default \
+part generation 170 "$PYTHON" -m bench.generation_gpu
+part tests 100 "$PYTHON" -m pytest -q -m gpu -W default \
     -p no:cacheprovider --continue-on-collection-errors tests/inference tests/training
+part tuning 70 "$PYTHON" -m bench.generation_gpu --tune
 part training 90 "$PYTHON" -m bench.training --device cuda --compile --repeats 7
 
 RUNS=$(mktemp -d)
@@ -57,10 +58,10 @@ train() { # name of the run, seconds allowed, recipe and its overrides
 }
 
 if has hydra omegaconf soundfile lightning; then
-    CORE_SECONDS=25 # of the process and its loader workers: about as many seconds on the clock
-    train fsdd_wavenet 40 recipe=fsdd_wavenet $(synthetic 8000 ",label_sizes:[6,10]")
-    train ljspeech_vocoder 40 recipe=ljspeech_vocoder $(synthetic 22050 "")
-    train quickstart_deterministic 40 recipe=quickstart $(synthetic 8000 "") \
+    CORE_SECONDS=20 # of the process and its loader workers: about as many seconds on the clock
+    train fsdd_wavenet 35 recipe=fsdd_wavenet $(synthetic 8000 ",label_sizes:[6,10]")
+    train ljspeech_vocoder 30 recipe=ljspeech_vocoder $(synthetic 22050 "")
+    train quickstart_deterministic 30 recipe=quickstart $(synthetic 8000 "") \
         trainer.deterministic=true
     part recipes 5 "$PYTHON" -m bench.gpu_results "$RUNS"
 else

@@ -18,5 +18,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_in_docstrings(name):
+    if ".engines.kernels." in name:
+        pytest.importorskip("triton", reason="Triton is not installed")
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0

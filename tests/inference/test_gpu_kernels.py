@@ -80,6 +80,26 @@ def _check(name: str, found: Any) -> None:
         assert found.matrix_products > 0, f"{name} does not use tensor cores: {found}"
 
 
+def test_depth_dilations_and_conditions_do_not_recompile():
+    """A kernel is compiled for its constants and its arguments' types, which stay the same."""
+    from bench.compile_report import launches_of
+
+    def compiled_for(engine: str, **shape: Any) -> list[Any]:
+        model = WaveNet(8, 8, 8, 8, **shape).eval()
+        launches = launches_of(engine, model, "float32").values()
+        kinds = [
+            [getattr(value, "dtype", type(value)) for value in launch.arguments]
+            for launch in launches
+        ]
+        return [kinds, [dict(launch.constants) for launch in launches]]
+
+    for engine in ("fused", "layerwise"):
+        shallow = compiled_for(engine, num_layers=2, num_stacks=1)
+        assert compiled_for(engine, num_layers=3, num_stacks=16) == shallow
+        assert compiled_for(engine, dilations=(1, 500, 16)) == shallow
+        assert compiled_for(engine, num_layers=17, kernel_size=3) != shallow
+
+
 def test_the_report_sees_a_kernel_that_spills():
     """The gate is worth something only if it can fail: more channels than registers hold."""
     from bench.compile_report import launches_of
