@@ -1,6 +1,6 @@
 """Run by test_gpu_kernels.py: the GPU engines in Triton's interpreter against the eager engine.
 
-TRITON_INTERPRET=1 python -m tests.inference.interpreted STEPS ENGINE:CASE ...
+TRITON_INTERPRET=1 python -m tests.inference.interpreted STEPS ENGINE:CASE[:PRECISION] ...
 prints for each its greatest difference in samples and in the distributions' parameters.
 """
 
@@ -40,7 +40,7 @@ CASES: dict[str, dict[str, Any]] = {
 B = 3
 
 
-def differences(engine: type[Any], case: str, steps: int) -> tuple[float, float]:
+def differences(engine: type[Any], case: str, steps: int, precision: str) -> tuple[float, float]:
     """Of free-running samples, and of parameters under the eager engine's samples."""
     torch.manual_seed(0)
     model = WaveNet(**{**SMALL, **CASES[case]}).eval()
@@ -53,16 +53,16 @@ def differences(engine: type[Any], case: str, steps: int) -> tuple[float, float]
         condition = model.condition(labels, features, steps)
         first = model.shift(model.distribution.encode(torch.zeros(B, 1)))
 
-        def start(which: type[Any]) -> Any:
+        def start(which: type[Any], **options: Any) -> Any:
             state = model.initial_state(B, history="silence")
-            return which(model, state, first, condition, 2**63 + 5, 0.8)
+            return which(model, state, first, condition, 2**63 + 5, 0.8, **options)
 
         samples = start(EagerEngine).advance(steps)
-        running = start(engine)
+        running = start(engine, precision=precision)
         drawn = torch.cat([running.advance(1), running.advance(steps - 1)], dim=1)
         inputs = model.shift(model.distribution.encode(samples))
         params, _ = model.stream(inputs, model.initial_state(B, history="silence"), condition)
-        found = start(engine).parameters_for(inputs)
+        found = start(engine, precision=precision).parameters_for(inputs)
     return (drawn - samples).abs().max().item(), (found - params).abs().max().item()
 
 
@@ -74,6 +74,7 @@ if __name__ == "__main__":
     engines = {"fused": fused.FusedEngine, "layerwise": layerwise.LayerwiseEngine}
     results = {}
     for request in sys.argv[2:]:
-        name, case = request.split(":")
-        results[request] = differences(engines[name], case, int(sys.argv[1]))
+        name, case, *precision = request.split(":")
+        precision = precision[0] if precision else "float32"
+        results[request] = differences(engines[name], case, int(sys.argv[1]), precision)
     print(json.dumps(results))

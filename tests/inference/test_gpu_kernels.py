@@ -24,6 +24,7 @@ pytest.importorskip("triton", reason="Triton is not installed")
 ROOT = Path(__file__).parents[2]
 FAST = [f"fused:{case}" for case in ("wide", "levels", "logistic", "lists", "features")]
 FAST += ["layerwise:levels"]
+ROUNDED = ["fused:wide:float16", "fused:logistic:float16", "layerwise:levels:bfloat16"]
 SLOW = [f"{engine}:{case}" for engine in ("fused", "layerwise") for case in CASES]
 
 
@@ -51,6 +52,19 @@ def test_interpreted_kernels_compute_what_the_eager_engine_does(requests, steps)
     for request, (samples, params) in found.items():
         assert params < 1e-5, f"{request}: parameters differ by {params}"
         assert samples < 1e-6, f"{request}: samples differ by {samples}"
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param(ROUNDED[:1], id="fast"),
+        pytest.param(ROUNDED[1:], id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_interpreted_kernels_round_weights_and_no_more(requests):
+    for request, (_, params) in interpret(requests, 4).items():
+        tolerance = 1e-3 if request.endswith(":float16") else 4e-3  # 11 and 8 bits of weights
+        assert 1e-5 < params < tolerance, f"{request}: parameters differ by {params}"
 
 
 def test_compiled_kernels_fit_a_hopper_gpu():
