@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,9 @@ class CompiledBlocks:
         self._tile = max(1, _TILE_ROWS // self.batch_size)
         self._lay_out_signals()
         place, first = (program.condition or (0, 0, 0))[:2]
-        self._ends = np.array([program.input, place, first, program.output], np.int64)
+        self._delay = program.delays[program.output]
+        self._ends = np.array([program.input, place, first, program.output, self._delay], np.int64)
+        self._clock = np.array([0, -1], np.int64)
         self._no_condition = np.zeros((self.batch_size, 0, 1), np.float32)
         self.state = state
 
@@ -84,10 +87,27 @@ class CompiledBlocks:
         given = self._no_condition
         if condition is not None or self.program.condition is not None:
             given = self._checked(condition, length)
-        y = np.empty((batch, self._output_channels, length), np.float32)
+        x = (block.detach() if block.requires_grad else block).contiguous().numpy()
+        return self._pass(x, given, length)
+
+    def finish(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The outputs still owed when the signal ends: zeros behind it, in every layer."""
+        self._clock[1] = self._clock[0]
+        x = np.zeros((self.batch_size, self.program.input_channels, self._delay), np.float32)
+        channels = self.program.condition[2] if self.program.condition else 0
+        given = np.zeros((self.batch_size, channels, 1), np.float32)
+        rest = self._pass(x, given, self._delay)
+        self._clock[1] = -1
+        return rest
+
+    def _pass(self, x: np.ndarray, condition: np.ndarray, length: int) -> Tensor:
+        if self._delay:
+            before = int(self._clock[0])
+            length = max(0, before + length - self._delay) - max(0, before - self._delay)
+        y = np.empty((self.batch_size, self._output_channels, length), np.float32)
         self._advance(
-            (block.detach() if block.requires_grad else block).contiguous().numpy(),
-            given,
+            x,
+            condition,
             y,
             self.operations,
             self._signals,
@@ -95,33 +115,42 @@ class CompiledBlocks:
             self.weights,
             self._memory,
             self._ends,
+            self._clock,
             self._tile,
         )
         return torch.from_numpy(y)
-
-    def finish(self, block: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Nothing is owed when the signal ends: what looks ahead is not compiled."""
-        return torch.empty(self.batch_size, self._output_channels, 0)
 
     @property
     def state(self) -> State:
         """The model's own stream state, copied from the signals' pasts."""
         tensors = {}
         for name, past in zip(named_tensors(self._template), self.program.pasts, strict=True):
-            tensors[name] = torch.from_numpy(self._cells(past)).permute(1, 2, 0).contiguous()
+            length = past.length(int(self._clock[0]))
+            tensor = torch.zeros(self.batch_size, past.channels, length)
+            for channels, cells in self._cells(past, length):
+                tensor[:, channels] = torch.from_numpy(cells).permute(1, 2, 0)
+            tensors[name] = tensor
         return with_tensors(self._template, tensors)
 
     @state.setter
     def state(self, state: State) -> None:
-        tensors = named_tensors(state).values()
-        for tensor, past in zip(tensors, self.program.pasts, strict=True):
-            shape = (self.batch_size, past.channels, past.samples)
-            if tensor.shape != shape:
-                raise ValueError(f"state must hold {shape} here, got {tuple(tensor.shape)}")
+        tensors = list(named_tensors(state).values())
+        self._clock[:] = self._step_of(tensors), -1
         self._memory[:] = 0
         self._places[:] = self._signals[:, 2]
         for tensor, past in zip(tensors, self.program.pasts, strict=True):
-            self._cells(past)[:] = tensor.detach().permute(2, 0, 1).numpy()
+            for channels, cells in self._cells(past, tensor.shape[-1]):
+                cells[:] = tensor[:, channels].detach().permute(2, 0, 1).numpy()
+
+    def _step_of(self, tensors: list[Tensor]) -> int:
+        """How many samples led to a state; beyond the greatest delay any number will do."""
+        pasts = self.program.pasts
+        for step in range(max(past.until for past in pasts), -1, -1):
+            shapes = [(self.batch_size, past.channels, past.length(step)) for past in pasts]
+            if all(t.shape == shape for t, shape in zip(tensors, shapes, strict=True)):
+                return step
+        found = [tuple(tensor.shape) for tensor in tensors]
+        raise ValueError(f"state must hold tensors of shapes {shapes} here, got {found}")
 
     def _lay_out_signals(self) -> None:
         from wavestack.inference.engines.blocks.convolution import padded
@@ -139,12 +168,19 @@ class CompiledBlocks:
         self._places = self._signals[:, 2].copy()
         self._memory = aligned_zeros(offset)
 
-    def _cells(self, past: Past) -> np.ndarray:
-        """A view of what a signal's last rows hold, (samples, B, channels)."""
-        offset, row, _, _ = self._signals[past.signal]
-        end = offset + self._places[past.signal] * row
-        rows = self._memory[end - past.samples * self.batch_size * row : end]
-        return rows.reshape(past.samples, self.batch_size, row)[..., : past.channels]
+    def _cells(self, past: Past, length: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """The channels of each piece, and a view of its last rows, (length, B, channels)."""
+        start = 0
+        for piece in past.pieces:
+            channels = slice(start, start + piece.channels)
+            start += piece.channels
+            if piece.signal is None:
+                continue
+            offset, row, _, _ = self._signals[piece.signal]
+            passed = (past.since - piece.delay) * self.batch_size
+            end = offset + (self._places[piece.signal] - passed) * row
+            rows = self._memory[end - length * self.batch_size * row : end]
+            yield channels, rows.reshape(length, self.batch_size, row)[..., : piece.channels]
 
     def _checked(self, condition: Tensor | None, length: int) -> np.ndarray:
         wanted = self.program.condition

@@ -14,7 +14,11 @@ from wavestack.inference.engines.blocks.convolution import GRAIN, convolve
 from wavestack.inference.engines.blocks.program import (
     ADD,
     ADD_RELU,
+    BACK,
+    BACK_RESIDUAL,
+    BACK_SECOND,
     CONVOLVE,
+    DELAY,
     FILM,
     GATE,
     GELU,
@@ -96,13 +100,25 @@ def _enter(x, start, samples, signal, place, first, memory) -> None:  # type: ig
 
 @njit(nogil=True)
 def _leave(y, start, samples, signal, place, memory) -> None:  # type: ignore[no-untyped-def]
+    """Rows as columns of y from start on; those before its first are not due."""
     batch, channels, _ = y.shape
     step = batch * signal[ROW]
     for b in range(batch):
         base = signal[OFFSET] + (place + b) * signal[ROW]
         for c in range(channels):
-            for t in range(samples):
+            for t in range(max(0, -start), samples):
                 y[b, c, start + t] = memory[base + c + t * step]
+
+
+@njit(nogil=True)
+def _hide(o, signals, places, memory, rows, batch, step, end) -> None:  # type: ignore[no-untyped-def]
+    """Zeros where a delayed signal has not begun or has ended: what ``forward`` pads with."""
+    first = min(rows, max(0, (o[DELAY] - step) * batch))
+    last = rows if end < 0 else min(rows, max(first, (end + o[DELAY] - step) * batch))
+    row = signals[o[1], ROW]
+    at = signals[o[1], OFFSET] + places[o[1]] * row
+    memory[at : at + first * row] = 0
+    memory[at + last * row : at + rows * row] = 0
 
 
 @njit(nogil=True)
@@ -111,7 +127,7 @@ def _run(o, signals, places, weights, memory, rows, batch) -> None:  # type: ign
     kind, target, source = o[0], o[1], o[2]
     y_row, x_row = signals[target, ROW], signals[source, ROW]
     y_at = signals[target, OFFSET] + places[target] * y_row
-    x_at = signals[source, OFFSET] + places[source] * x_row
+    x_at = signals[source, OFFSET] + (places[source] - o[BACK] * batch) * x_row
     y, x = memory.ctypes.data + 4 * y_at, memory.ctypes.data + 4 * x_at
     # Whole vectors: what lies behind the rows is not yet written, or spare.
     count = (rows * y_row + WIDTH - 1) // WIDTH * WIDTH
@@ -120,10 +136,12 @@ def _run(o, signals, places, weights, memory, rows, batch) -> None:  # type: ign
         u, u_row, r, r_row = x, x_row, weights.ctypes.data, 0
         if o[3] >= 0:
             u_row = signals[o[3], ROW]
-            u = memory.ctypes.data + 4 * (signals[o[3], OFFSET] + places[o[3]] * u_row)
+            u_place = places[o[3]] - o[BACK_SECOND] * batch
+            u = memory.ctypes.data + 4 * (signals[o[3], OFFSET] + u_place * u_row)
         if o[4] >= 0:
             r_row = signals[o[4], ROW]
-            r = memory.ctypes.data + 4 * (signals[o[4], OFFSET] + places[o[4]] * r_row)
+            r_place = places[o[4]] - o[BACK_RESIDUAL] * batch
+            r = memory.ctypes.data + 4 * (signals[o[4], OFFSET] + r_place * r_row)
         else:
             r += 4 * (weights.shape[0] - o[11])
         w, b = weights.ctypes.data + 4 * o[5], weights.ctypes.data + 4 * o[6]
@@ -135,7 +153,8 @@ def _run(o, signals, places, weights, memory, rows, batch) -> None:  # type: ign
     elif kind == TANH:
         _tanh_rows(x, y, count)
     elif kind in (ADD, ADD_RELU):
-        other = memory.ctypes.data + 4 * (signals[o[3], OFFSET] + places[o[3]] * y_row)
+        other_place = places[o[3]] - o[BACK_SECOND] * batch
+        other = memory.ctypes.data + 4 * (signals[o[3], OFFSET] + other_place * y_row)
         if kind == ADD:
             _add_rows(x, other, y, count)
         else:
@@ -201,23 +220,25 @@ def _layer_norm(memory, at, row_floats, rows, parts, weights, w, b, epsilon) -> 
 @keep
 @njit(nogil=True)
 def advance(  # type: ignore[no-untyped-def]
-    x, condition, y, operations, signals, places, weights, memory, ends, tile_samples
+    x, condition, y, operations, signals, places, weights, memory, ends, clock, tile_samples
 ) -> None:
     """Run the next block.
 
     Args:
         x: (B, C, T) input.
         condition: (B, C', T or 1), or of no channels.
-        y: (B, C'', T), written.
+        y: (B, C'', outputs due), written.
         operations: from ``Program.tables``.
         signals: offset in the memory, floats per row, past rows and capacity in rows of each.
         places: the present row of each; moves on.
         weights: from ``Program.tables``; ends in zeros.
         memory: all signals.
-        ends: input signal, condition signal and its first channel, output signal.
+        ends: input signal, condition signal and its first channel, output signal and its delay.
+        clock: samples so far, which moves on, and at how many the input ended, or -1.
         tile_samples: time steps of a tile.
     """
     batch, _, total = x.shape
+    not_due = max(0, ends[4] - clock[0])
     for start in range(0, total, tile_samples):
         samples = min(tile_samples, total - start)
         rows = samples * batch
@@ -226,9 +247,13 @@ def advance(  # type: ignore[no-untyped-def]
         if condition.shape[1]:
             s = ends[1]
             _enter(condition, start, samples, signals[s], places[s], ends[2], memory)
+        partial = clock[0] < ends[4] or clock[1] >= 0
         for o in range(operations.shape[0]):
             _run(operations[o], signals, places, weights, memory, rows, batch)
-        _leave(y, start, samples, signals[ends[3]], places[ends[3]], memory)
+            if partial:
+                _hide(operations[o], signals, places, memory, rows, batch, clock[0], clock[1])
+        _leave(y, start - not_due, samples, signals[ends[3]], places[ends[3]], memory)
+        clock[0] += samples
         for s in range(signals.shape[0]):
             if signals[s, HISTORY]:
                 places[s] += rows
@@ -237,7 +262,8 @@ def advance(  # type: ignore[no-untyped-def]
 _BLOCK = types.float32[:, :, ::1]
 _TABLE, _NUMBERS, _FLOATS = types.int64[:, ::1], types.int64[::1], types.float32[::1]
 _SIGNATURE = types.void(
-    *(_BLOCK, _BLOCK, _BLOCK, _TABLE, _TABLE, _NUMBERS, _FLOATS, _FLOATS, _NUMBERS, types.int64)
+    *(_BLOCK, _BLOCK, _BLOCK, _TABLE, _TABLE, _NUMBERS, _FLOATS, _FLOATS),
+    *(_NUMBERS, _NUMBERS, types.int64),
 )
 
 

@@ -8,17 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference.engines.blocks.program import Program, UnsupportedModelError
-from wavestack.layers import CausalConv1d
+from wavestack.layers import CausalConv1d, LookaheadConv1d
 
 
-def build_conv(program: Program, conv: CausalConv1d, x: int, **options: Any) -> int:
+def build_conv(
+    program: Program, conv: CausalConv1d | LookaheadConv1d, x: int, **options: Any
+) -> int:
     """A convolution; options as in ``Program.convolve``."""
     if conv.stride[0] != 1:
         raise UnsupportedModelError(f"a convolution has stride {conv.stride[0]}")
     weight = options.pop("weight", None)
     weight = dense_weight(conv) if weight is None else weight
     bias = options.pop("bias", conv.bias)
-    return program.convolve(x, weight, bias, conv.dilation[0], **options)
+    lookahead = getattr(conv, "lookahead", 0)
+    return program.convolve(x, weight, bias, conv.dilation[0], lookahead=lookahead, **options)
 
 
 def condition_signal(program: Program) -> int:
@@ -27,7 +30,7 @@ def condition_signal(program: Program) -> int:
     return program.condition[0]
 
 
-def dense_weight(conv: CausalConv1d) -> Tensor:
+def dense_weight(conv: CausalConv1d | LookaheadConv1d) -> Tensor:
     """The weight with the zeros between its groups written out."""
     if conv.groups == 1:
         return conv.weight

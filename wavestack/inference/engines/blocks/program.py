@@ -7,7 +7,7 @@ one tile's rows and serve one layer after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,10 @@ from wavestack.inference.engines.compiled.simd import WIDTH
 # Operations; each is a row of OPERANDS numbers, the first of which is one of these.
 CONVOLVE, ADD, ADD_RELU, TANH, SIGMOID, RELU, LEAKY_RELU, GELU, SILU = range(9)
 GATE, GLU, FILM, LAYER_NORM = range(9, 13)
-OPERANDS = 13
+OPERANDS = 17
+# The last four: how many samples back an operation reads its two sources and its residual, and the
+# delay of what it writes.
+BACK, BACK_SECOND, BACK_RESIDUAL, DELAY = range(13, 17)
 POINTWISE = {"tanh": TANH, "sigmoid": SIGMOID, "relu": RELU, "gelu": GELU, "silu": SILU}
 
 
@@ -31,18 +34,40 @@ class UnsupportedModelError(Exception):
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Channels of a state's tensor: the first ones of a signal, or zeros where signal is None."""
+
+    signal: int | None
+    channels: int
+    delay: int = 0
+
+
+@dataclass(frozen=True)
 class Past:
-    """What one tensor of the model's stream state holds: the last rows of a signal.
+    """What one tensor of the model's stream state holds: rows of signals, beside each other.
+
+    With s input samples so far, these are the last ``samples + min(s, until) - min(s, since)`` that
+    a signal of delay ``since`` has: the history of a convolution that looks until - since samples
+    ahead, or, with no samples, what a branch holds back from one delay to the other.
 
     Attributes:
-        signal: index.
-        channels: of them, from the first.
-        samples: time steps.
+        pieces: of the channels, first to last.
+        samples: time steps at the start.
+        since, until: delays.
     """
 
-    signal: int
-    channels: int
+    pieces: tuple[Piece, ...]
     samples: int
+    since: int = 0
+    until: int = 0
+
+    @property
+    def channels(self) -> int:
+        return sum(piece.channels for piece in self.pieces)
+
+    def length(self, step: int) -> int:
+        """Time steps after so many input samples."""
+        return self.samples + min(step, self.until) - min(step, self.since)
 
 
 @dataclass
@@ -51,6 +76,7 @@ class Program:
 
     Attributes:
         channels: of each signal.
+        delays: by how many samples each signal, as last written, comes after the input.
         samples: past time steps that each signal keeps.
         pasts: one for each tensor of the model's stream state, in its order.
         operations: rows of OPERANDS numbers.
@@ -61,6 +87,7 @@ class Program:
     """
 
     channels: list[int] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
     pasts: list[Past] = field(default_factory=list)
     operations: list[list[int]] = field(default_factory=list)
@@ -79,6 +106,7 @@ class Program:
         if name is None or key not in self._reused:
             self._reused[key] = len(self.channels)
             self.channels.append(channels)
+            self.delays.append(0)
             self.samples.append(0)
         return self._reused[key]
 
@@ -94,8 +122,12 @@ class Program:
         into: int | None = None,
         relu: bool = False,
         remembered: bool = True,
+        lookahead: int = 0,
+        delay: int = 0,
     ) -> int:
         """y = onto + bias + weight * x + mixed weight · mixed signal.
+
+        All are brought to the greatest of their delays, where y comes ``lookahead`` after x.
 
         Args:
             x: a signal.
@@ -107,18 +139,35 @@ class Program:
             into: the signal to write, which may be ``onto``; a new one when None.
             relu: whether y is cut at 0.
             remembered: whether the model's state holds the past of x for this convolution.
+            lookahead: samples after the present one that are read.
+            delay: of y at least.
         """
         out, inputs, taps = weight.shape
-        samples = (taps - 1) * dilation
-        self.samples[x] = max(self.samples[x], samples)
+        span, before = (taps - 1) * dilation, self.delays[x]
+        others = [
+            signal for signal in (onto, None if mixed is None else mixed[0]) if signal is not None
+        ]
+        delay = max(delay, before + lookahead, *(self.delays[signal] for signal in others))
+        back = delay - before - lookahead
+        self.keep(x, span + back)
+        for signal in others:
+            self.keep(signal, delay - self.delays[signal])
         if remembered:
-            self.pasts.append(Past(x, inputs, samples))
+            piece = Piece(x, inputs, before)
+            self.pasts.append(Past((piece,), span - lookahead, before, before + lookahead))
         rows = [_numbers(weight).transpose(2, 1, 0).reshape(taps * inputs, out)]
         mixed_signal, mixed_inputs = -1, 0
         if mixed is not None:
             mixed_signal, mixed_weight = mixed
             rows.append(_numbers(mixed_weight)[:, :, 0].T)
             mixed_inputs = mixed_weight.shape[1]
+        backs = [
+            back,
+            *(
+                0 if s < 0 else delay - self.delays[s]
+                for s in (mixed_signal, -1 if onto is None else onto)
+            ),
+        ]
         w = self._constant(pack(np.concatenate(rows)))
         b = self._constant(_row(bias, out))
         y = self.signal(out) if into is None else into
@@ -126,13 +175,23 @@ class Program:
         self._append(
             *(CONVOLVE, y, x, mixed_signal, residual, w, b, inputs, taps, dilation),
             *(mixed_inputs, padded(out), int(relu)),
+            backs=backs,
+            delay=delay,
         )
         return y
+
+    def keep(self, signal: int, samples: int) -> None:
+        """Make a signal's past so long at least."""
+        self.samples[signal] = max(self.samples[signal], samples)
 
     def add(self, a: int, b: int, into: int | None = None, relu: bool = False) -> int:
         """a + b, cut at 0 where relu is set."""
         y = self.signal(self.channels[a]) if into is None else into
-        self._append(ADD_RELU if relu else ADD, y, a, b)
+        delay = max(self.delays[a], self.delays[b])
+        backs = [delay - self.delays[signal] for signal in (a, b)]
+        for signal, back in zip((a, b), backs, strict=True):
+            self.keep(signal, back)
+        self._append(ADD_RELU if relu else ADD, y, a, b, backs=backs, delay=delay)
         return y
 
     def pointwise(self, kind: str, x: int, into: int | None = None) -> int:
@@ -161,7 +220,7 @@ class Program:
 
     def film(self, y: int, h: int) -> int:
         """y + shift + y · scale in place; h holds scale and shift as ``halves``."""
-        self._append(FILM, y, h)
+        self._append(FILM, y, h, delay=self.delays[y])
         return y
 
     def layer_norm(
@@ -184,8 +243,16 @@ class Program:
         np.concatenate(self._weights, out=weights)
         return np.array(self.operations, np.int64), weights
 
-    def _append(self, *numbers: int) -> None:
-        self.operations.append([*numbers, *[0] * (OPERANDS - len(numbers))])
+    def _append(self, *numbers: int, backs: Sequence[int] = (), delay: int | None = None) -> None:
+        """One operation; without a delay it keeps that of its source."""
+        kind, target, source = numbers[0], numbers[1], numbers[2]
+        if kind == LAYER_NORM:
+            source = target
+        self.delays[target] = self.delays[source] if delay is None else delay
+        row = [*numbers, *[0] * (OPERANDS - len(numbers))]
+        row[BACK : BACK + len(backs)] = backs
+        row[DELAY] = self.delays[target]
+        self.operations.append(row)
 
     def _constant(self, values: NDArray[np.float32]) -> int:
         """Where the values begin among all weights; each begins at a whole vector."""

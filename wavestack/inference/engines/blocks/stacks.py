@@ -16,6 +16,8 @@ from wavestack.inference.engines.blocks.parts import (
 from wavestack.inference.engines.blocks.program import (
     GATE,
     GLU,
+    Past,
+    Piece,
     Program,
     UnsupportedModelError,
     fill,
@@ -30,7 +32,7 @@ from wavestack.models.wavenet import WaveNet
 
 def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
     if stack.lookahead:
-        raise UnsupportedModelError(f"it looks {stack.lookahead} samples ahead")
+        raise UnsupportedModelError(f"gated blocks look {stack.lookahead} samples ahead")
     skips: int | None = None
     for module in stack.blocks:
         block = cast(GatedResidualBlock, module)
@@ -137,17 +139,20 @@ def build_effect(program: Program, effect: AudioEffect, x: int) -> int:
 
 
 def build_tcn(program: Program, model: TCN, x: int) -> int:
-    if model.lookahead:
-        raise UnsupportedModelError(f"it looks {model.lookahead} samples ahead")
     if model.embed is not None:
         program.enter = model.enter
     total: int | None = None
     for module in model.blocks:
         block: Any = module
+        before, earlier = x, total
         y = _build_half(program, block, x, first=True)
         z = _build_half(program, block, y, first=False)
+        if model.lookahead:
+            _hold_back(program, model, block, before, earlier, y, z)
         if block.skip is not None:
-            into = program.signal(block.skip_channels) if total is None else total
+            # In place, unless the sum so far has to wait for this block.
+            fresh = total is None or block.lookahead
+            into = program.signal(block.skip_channels) if fresh else total
             build_conv(program, block.skip, z, onto=total, into=into, remembered=False)
             total = into
         if block.residual_output:
@@ -163,6 +168,31 @@ def build_tcn(program: Program, model: TCN, x: int) -> int:
         if model.out is not None:
             program.pointwise("gelu" if model.activation == "gelu" else "relu", x)
     return x if model.out is None else build_conv(program, model.out, x, remembered=False)
+
+
+def _hold_back(
+    program: Program, model: TCN, block: Any, x: int, total: int | None, y: int, z: int
+) -> None:
+    """What the state of a model with look-ahead holds beside a block's convolutions.
+
+    The input and the sum of skips wait for the branch, and so does the condition, which enters
+    behind the first convolution.
+    """
+    since, until = program.delays[x], program.delays[z]
+    condition: tuple[Piece, ...] = ()
+    if program.condition is not None:
+        place, _, channels = program.condition
+        condition = (Piece(place, channels),)
+        program.keep(place, until)
+    if block.lookahead:
+        program.keep(x, until - since)
+        program.pasts.append(Past((Piece(x, block.in_channels, since),), 0, since, until))
+        entering = program.delays[y] if condition else since
+        program.pasts.append(Past(condition, 0, since, entering))
+    if total is not None:
+        program.keep(total, until - since)
+    skips = (Piece(total, model.skip_channels, since),) if model.skip_channels else ()
+    program.pasts.append(Past((*skips, *condition), 0, since, until))
 
 
 def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
@@ -204,6 +234,7 @@ def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
             weight,
             into=program.signal(weight.shape[0], "film"),
             remembered=False,
+            delay=program.delays[y],
         )
         y = program.film(y, h) if film else program.add(y, h, y)
     if glu:

@@ -27,7 +27,7 @@ from wavestack.inference.engines.blocks.stacks import (
     build_wavenet,
     wavenet_channels,
 )
-from wavestack.layers import CausalConv1d, DilatedStack
+from wavestack.layers import CausalConv1d, DilatedStack, LookaheadConv1d
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
@@ -120,6 +120,7 @@ def _build_gelu(program: Program, module: nn.GELU, x: int) -> int:
 _BUILDERS: dict[type, Callable[..., int]] = {
     Chain: _build_chain,
     CausalConv1d: build_conv,
+    LookaheadConv1d: build_conv,
     DilatedStack: build_stack,
     AudioEffect: build_effect,
     TCN: build_tcn,
