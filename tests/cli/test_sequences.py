@@ -96,6 +96,25 @@ def test_a_users_own_batch_size_survives_the_smoke_test(tmp_path: Path) -> None:
     assert (data.batch_size, data.delay) == (3, 12)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "word", "expected"),
+    [
+        ("jsb", "model.num_keys=87", "model.num_keys is 87, but the data have 88 keys"),
+        ("char_lm", "model.num_embeddings=50", r"num_embeddings is 50, but .* characters"),
+        ("copy_memory", "model.out_channels=9", "out_channels is 9, but the data have 10 codes"),
+        ("copy_memory", "model.num_embeddings=null", "num_embeddings is None, but the data have"),
+        ("adding", "model.in_channels=3", "in_channels is 3, but the data have 2 channels"),
+        ("sequential_mnist", "model.num_classes=9", "num_classes is 9, but .* 10 classes"),
+    ],
+)
+def test_a_model_of_another_size_is_named(
+    recipe: str, word: str, expected: str, tmp_path: Path
+) -> None:
+    words = [f"recipe={recipe}", word, "debug=smoke", f"hydra.run.dir={tmp_path}"]
+    with pytest.raises(UserError, match=expected):
+        run(["train", *words])
+
+
 def test_data_that_lie_in_no_folder_have_no_root(tmp_path: Path) -> None:
     run(["train", "recipe=adding", *SMALL, f"hydra.run.dir={tmp_path}"])
     with pytest.raises(UserError, match=r"data\.root=x: the data of this run lie in no folder"):

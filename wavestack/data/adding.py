@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wavestack.data.base import Batch
+from wavestack.data.base import Batch, check_size
 from wavestack.data.generated import GeneratedSequences
 
 
@@ -63,6 +63,11 @@ class AddingProblem(GeneratedSequences):
         target = numbers[rows, first] + numbers[rows, second]
         x = np.stack([numbers, marks], axis=1)
         return {"x": torch.from_numpy(x), "target": torch.from_numpy(target)}
+
+    def check_model(self, model: Any) -> None:
+        """Stop when a model does not suit these data."""
+        check_size(model, "in_channels", 2, "channels")
+        check_size(model, "out_channels", 1, "numbers to predict")
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from wavestack.data.recording import Split
+from wavestack.errors import UserError
 
 Batch = dict[str, Any]
 
@@ -73,3 +74,21 @@ class TaskData(ABC):
             Keys of the ``data`` part with their values, such as the alphabet of a text.
         """
         return {}
+
+
+def check_size(model: Any, key: str, wanted: int, what: str, *, or_more: bool = False) -> None:
+    """Stop when a size of a model is not that of the data; a model without such a size passes.
+
+    Args:
+        model: any module.
+        key: its attribute, which is also a key of the ``model`` part.
+        wanted: what the data have.
+        what: what it counts, in the plural.
+        or_more: whether a larger one does as well.
+
+    Raises:
+        UserError: naming the key.
+    """
+    found = getattr(model, key, wanted)
+    if found != wanted and not (or_more and found is not None and found > wanted):
+        raise UserError(f"model.{key} is {found}, but the data have {wanted} {what}")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from wavestack.data.augment import FeatureMasks, SoundAugmentation, mix, stretch
-from wavestack.data.base import TaskData
+from wavestack.data.base import TaskData, check_size
 from wavestack.data.order import BatchOrder
 from wavestack.data.recording import Recording, Source, Split
 from wavestack.errors import UserError
@@ -179,13 +179,8 @@ class ClipData(TaskData):
         Raises:
             UserError: naming the model's key.
         """
-        for key, wanted, what in (
-            ("num_classes", len(self.class_names), "classes"),
-            ("in_channels", self.channels, "channels"),
-        ):
-            found = getattr(model, key, wanted)
-            if found != wanted:
-                raise UserError(f"model.{key} is {found}, but the data have {wanted} {what}")
+        check_size(model, "num_classes", len(self.class_names), "classes")
+        check_size(model, "in_channels", self.channels, "channels")
 
     def _evaluated(self, recordings: Sequence[Recording]) -> Batch:
         x, lengths = self.features([recording.waveform for recording in recordings])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wavestack.data.base import Batch
+from wavestack.data.base import Batch, check_size
 from wavestack.data.generated import GeneratedSequences
 
 NUM_SYMBOLS = 10  # places that are to be remembered
@@ -76,6 +76,11 @@ class CopyMemory(GeneratedSequences):
             "targets": torch.from_numpy(targets),
             "mask": torch.ones(tokens.shape, dtype=torch.bool),
         }
+
+    def check_model(self, model: Any) -> None:
+        """Stop when a model does not suit these data."""
+        for key in ("num_embeddings", "out_channels"):
+            check_size(model, key, REQUEST + 1, "codes", or_more=True)
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from wavestack.data.base import Batch, TaskData
+from wavestack.data.base import Batch, TaskData, check_size
 from wavestack.data.order import BatchOrder
 from wavestack.data.recording import SPLITS, Split, check_split
 from wavestack.errors import UserError
@@ -112,6 +112,11 @@ class PianoRolls(TaskData):
                 together = []
             together.append(piece)
         return [*batches, assemble(together)]
+
+    def check_model(self, model: Any) -> None:
+        """Stop when a model does not suit these data."""
+        key = "num_keys" if hasattr(model, "num_keys") else "in_channels"
+        check_size(model, key, NUM_KEYS, "keys")
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

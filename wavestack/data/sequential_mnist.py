@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from wavestack.data.base import Batch, TaskData
+from wavestack.data.base import Batch, TaskData, check_size
 from wavestack.data.order import BatchOrder
 from wavestack.data.recording import Split, check_split
 from wavestack.errors import UserError
@@ -112,6 +112,11 @@ class SequentialMNIST(TaskData):
         """The pixels of every image, for yardsticks, and its digit."""
         pixels, digits = self.images(split)
         return pixels.astype(np.float32) / 255, digits
+
+    def check_model(self, model: Any) -> None:
+        """Stop when a model does not suit these data."""
+        check_size(model, "in_channels", 1, "channels")
+        check_size(model, "num_classes", 10, "classes")
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

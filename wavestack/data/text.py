@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from wavestack.data.base import Batch, TaskData
+from wavestack.data.base import Batch, TaskData, check_size
 from wavestack.data.recording import Split, check_split
 from wavestack.errors import UserError
 
@@ -151,6 +151,11 @@ class Text(TaskData):
             row_of(self.codes, start, min(start + step, part.stop), self.context)
             for start in starts
         ]
+
+    def check_model(self, model: Any) -> None:
+        """Stop when a model does not suit these data."""
+        for key in ("num_embeddings", "out_channels"):
+            check_size(model, key, len(self.alphabet), "characters", or_more=True)
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

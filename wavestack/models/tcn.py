@@ -108,6 +108,7 @@ class TCN(nn.Module):
         shares: Sequence[int | str] = (
             ["centred"] * count if lookahead == "centred" else split_lookahead(lookahead, spans)
         )
+        self.num_embeddings = num_embeddings
         self.embed = nn.Embedding(num_embeddings, in_channels) if num_embeddings else None
         self.blocks = nn.ModuleList(
             TemporalBlock(
