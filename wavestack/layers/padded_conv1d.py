@@ -70,7 +70,8 @@ def recomputing_pays(x: Tensor, weight: Tensor) -> bool:
     saved tensors by themselves.
     """
     return (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()  # first: what follows would tie a graph to its sizes
+        and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and weight.shape[-1] > 1
         and x.numel() >= LEAST_VALUES
@@ -79,7 +80,6 @@ def recomputing_pays(x: Tensor, weight: Tensor) -> bool:
         and torch.is_grad_enabled()
         and (x.requires_grad or weight.requires_grad)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
     )
 
 
