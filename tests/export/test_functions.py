@@ -119,6 +119,26 @@ def test_every_function_of_every_model(name, kind, tmp_path):
         write_and_compare(model, function, tmp_path, write, read)
 
 
+@pytest.mark.slow
+def test_last_outputs_are_exported_for_every_length(tmp_path):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tcn = TCN(2, 4, 3, 3)
+
+        def forward(self, x):
+            return self.tcn.forward_last(x, 2)
+
+        def example_input(self, num_samples):
+            return {"x": torch.zeros(1, 2, num_samples)}
+
+    function, folded = function_of(Last(), "offline")
+    write_program(function, tmp_path / "f.pt2", {})
+    assert function.axes["x"] == {0: "batch", 2: "time"}
+    run = read_program(tmp_path / "f.pt2")[0]
+    assert largest_difference(run, function, folded) < 1e-6
+
+
 def test_functions_leave_the_model_as_it_is():
     model = TCN(2, 4, 3, 2, norm="weight").train()
     names = list(model.state_dict())
