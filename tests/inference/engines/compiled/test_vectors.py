@@ -13,11 +13,13 @@ from wavestack.inference.engines.compiled import curves
 from wavestack.inference.engines.compiled.memory import aligned_zeros
 from wavestack.inference.engines.compiled.products import (
     BFLOAT16,
+    FLOAT24,
     FLOAT32,
     make_product,
     pack_matrix,
     padded,
     to_bfloat16,
+    to_float24,
 )
 from wavestack.inference.engines.compiled.sampling import choose_code, noise_lanes, uniform
 from wavestack.inference.engines.compiled.simd import WIDTH, instruction_set
@@ -42,6 +44,9 @@ def multiply(width, precision, weight, x, start):
         if precision == BFLOAT16:
             packed = to_bfloat16(packed, n, m, width)
             assert packed.nbytes == 2 * n * m
+        elif precision == FLOAT24:
+            packed = to_float24(packed, n, m, width)
+            assert packed.nbytes == 3 * n * (m + -m % (4 * width))
         rows = np.zeros((len(inputs), n + 3), np.float32)
         rows[:, : w.shape[0]] = inputs
         y = np.zeros((len(inputs), m + 5), np.float32)
@@ -69,13 +74,21 @@ def test_products_of_any_shape_and_width(width):
         np.testing.assert_allclose(y, start + x.astype(float) @ w, atol=3e-5, rtol=0)
 
 
-@pytest.mark.parametrize("width", [1, 16])
-def test_bfloat16_products_round_the_weights_alone(width):
+@pytest.mark.parametrize(
+    ("width", "precision", "step"),
+    [
+        (1, BFLOAT16, 2.0**-7),
+        (16, BFLOAT16, 2.0**-7),
+        (1, FLOAT24, 2.0**-15),
+        (8, FLOAT24, 2.0**-15),
+    ],
+)
+def test_smaller_weights_are_rounded_to_the_nearest(width, precision, step):
     weights, inputs, starts = cases()
-    found = multiply(width, BFLOAT16, weights, inputs, starts)
+    found = multiply(width, precision, weights, inputs, starts)
     for w, x, start, y in zip(weights, inputs, starts, found, strict=True):
-        # Half a step of bfloat16 is 2^-9 of a weight; each product may be off by that.
-        bound = np.abs(x).astype(float) @ np.abs(w) * 2.0**-8 + 1e-6
+        # A weight is off by half a step, and by as much again where a neighbour's bits lie below.
+        bound = np.abs(x).astype(float) @ np.abs(w) * step / 2 * 1.01 + 2e-5
         error = np.abs(y - (start + x.astype(float) @ w))
         assert (error / bound).max() <= 1
 

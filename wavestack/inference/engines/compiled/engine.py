@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wavestack.inference.engines.compiled import tables as T
 from wavestack.models.wavenet import WaveNet
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "float24", "bfloat16")
 _MOST_AHEAD = 16  # rows of a product beyond which the weights' way from memory no longer counts
 
 
@@ -22,7 +22,8 @@ class CompiledEngine:
 
     Options:
         threads: 1 or 2. The samples are the same.
-        precision: "float32", or "bfloat16" for weights of half the size and other samples.
+        precision: of the weights: "float32", or "float24" or "bfloat16" for three quarters or half
+            of the size, and other samples.
         look_ahead: steps for which old taps are computed at once, a power of two; 1 for none. The
             samples are the same. None chooses by the batch.
 

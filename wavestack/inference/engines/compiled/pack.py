@@ -14,10 +14,12 @@ from wavestack.inference.engines.compiled import tables as T
 from wavestack.inference.engines.compiled.memory import aligned_zeros
 from wavestack.inference.engines.compiled.products import (
     BFLOAT16,
+    FLOAT24,
     FLOAT32,
     pack_matrix,
     padded,
     to_bfloat16,
+    to_float24,
 )
 from wavestack.inference.engines.compiled.sampling import noise_lanes
 from wavestack.inference.engines.plan import Plan, Rings
@@ -26,7 +28,7 @@ from wavestack.models.wavenet import WaveNet
 
 Floats = NDArray[np.float32]
 
-PRECISIONS = {"float32": FLOAT32, "bfloat16": BFLOAT16}
+PRECISIONS = {"float32": FLOAT32, "float24": FLOAT24, "bfloat16": BFLOAT16}
 _LINE_FLOATS = 16
 
 
@@ -39,7 +41,7 @@ class Network:
         current: the next network input, (B, 1) codes or (B, 1, 1) values.
         condition: (B, C, 1), (B, C, T) or None.
         seed: of the sampling noise.
-        precision: "float32" or "bfloat16", of the weight matrices.
+        precision: "float32", "float24" or "bfloat16", of the weight matrices.
         chunk: steps for which old taps are computed at once, a power of two.
         threads: 1 or 2.
 
@@ -201,7 +203,9 @@ class Network:
         """Add a matrix in the network's precision; returns its size in bytes."""
         packed = pack_matrix(weight.numpy())
         if self.precision == BFLOAT16:
-            packed = to_bfloat16(packed, padded(weight.shape[0]), padded(weight.shape[1]))
+            packed = to_bfloat16(packed, *map(padded, weight.shape))
+        elif self.precision == FLOAT24:
+            packed = to_float24(packed, *map(padded, weight.shape))
         self._add(table, index, packed)
         return 4 * _whole_lines(len(packed))
 

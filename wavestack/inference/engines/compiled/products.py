@@ -33,7 +33,7 @@ from wavestack.inference.engines.compiled.simd import (
 PANEL = 8  # vectors of columns
 TILE = 4  # vectors of columns that several rows of x share
 
-FLOAT32, BFLOAT16 = 0, 1
+FLOAT32, BFLOAT16, FLOAT24 = range(3)
 
 _FETCHED_AHEAD = 8192  # bytes
 
@@ -91,6 +91,45 @@ def to_bfloat16(
     return np.concatenate(panels).view(np.float32)
 
 
+def to_float24(
+    packed: NDArray[np.float32], n: int, m: int, width: int = WIDTH
+) -> NDArray[np.float32]:
+    """Packed weights at three quarters of the size: the upper 24 bits of each.
+
+    Four vectors a, b, c, d of a row become three vectors of 32-bit words: the upper halves of a and
+    b (b in the upper half of the word), those of c and d, and the third bytes of all four, a's
+    lowest. A vector is read with its third byte in place and the one before it below: each
+    weight is rounded such that the word with that byte is nearest to it.
+
+    Args:
+        packed: from ``pack_matrix``.
+        n: rows of the matrix, padded.
+        m: columns of the matrix, padded.
+
+    Shape:
+        (n * m,) -> three quarters as many, tails of a panel filled to four vectors, to be read as
+        words, not as floats
+    """
+    step, group = PANEL * width, TILE * width
+    panels, start = [], 0
+    for columns in [min(step, m - i) for i in range(0, m, step)]:
+        words = packed[start : start + n * columns].view(np.uint32).reshape(n, columns)
+        start += n * columns
+        filled = np.pad(words, ((0, 0), (0, -columns % group)))
+        rows = filled.reshape(n, -1, TILE, width)
+        below = np.zeros(rows[:, :, 0].shape, np.int64)
+        halves, third = [], np.zeros_like(below)
+        for k in range(TILE):
+            bits = rows[:, :, k].astype(np.int64)
+            kept = np.maximum((bits & 0x7FFFFFFF) - below + 0x80, 0) >> 8
+            below = kept & 0xFF
+            halves.append((bits & 0x80000000) >> 16 | kept >> 8)
+            third |= below << 8 * k
+        stored = [halves[0] | halves[1] << 16, halves[2] | halves[3] << 16, third]
+        panels.append(np.stack(stored, axis=2).astype(np.uint32).ravel())
+    return np.concatenate(panels).view(np.float32)
+
+
 def make_product(width: int, precision: int = FLOAT32) -> Any:
     """The product for vectors of ``width`` floats, to be called from compiled code.
 
@@ -121,8 +160,10 @@ class _Writer:
     def __init__(self, width: int, precision: int) -> None:
         self.width = width
         self.precision = precision
-        # Bytes between the rows of one vector of columns; bfloat16 holds two rows in each word.
-        self.row_bytes = width * (2 if precision == BFLOAT16 else 4)
+        # Of a vector of columns: bytes in each row (bfloat16 holds two rows in each word), and
+        # bytes to the next vector of the row.
+        self.row_bytes = width * {FLOAT32: 4, BFLOAT16: 2, FLOAT24: 3}[precision]
+        self.vector_bytes = width * {FLOAT32: 4, BFLOAT16: 4, FLOAT24: 3}[precision]
         # Accumulators, one weight vector and the inputs must fit the registers: 16 in AVX2.
         self.most_rows = 6 if width in (4, 16) else 3
 
@@ -145,7 +186,7 @@ class _Writer:
             column = builder.mul(first, I64(4 * self.width))
             place = (
                 builder.add(w, builder.mul(first, column_bytes)),
-                builder.mul(count, I64(self.row_bytes)),
+                builder.mul(self._stored(builder, count), I64(self.row_bytes)),
                 builder.add(y0, column),
                 builder.add(y, column),
             )
@@ -157,6 +198,12 @@ class _Writer:
             return []
 
         loop(builder, I64(0), vectors, PANEL, [], panel)
+
+    def _stored(self, builder: Any, count: Any) -> Any:
+        """Vectors that so many take in memory."""
+        if self.precision != FLOAT24:
+            return count
+        return builder.and_(builder.add(count, I64(TILE - 1)), I64(-TILE))
 
     def _cut_panel(
         self, builder: Any, rows: Any, count: Any, place: Any, x: Any, n: Any, strides: Any
@@ -170,7 +217,7 @@ class _Writer:
             vectors = builder.select(whole, I64(TILE), rest)
             moved = builder.mul(first, I64(4 * self.width))
             here = (
-                builder.add(w, moved),
+                builder.add(w, builder.mul(first, I64(self.vector_bytes))),
                 pitch,
                 builder.add(y0, moved),
                 builder.add(y, moved),
@@ -244,15 +291,15 @@ class _Writer:
         xs, starts, ends = places(x, x_stride), places(y0, y0_stride), places(y, y_stride)
         offsets = [c * self.width for c in range(count)]
         sums = [vectors.load(start, o).value for start in starts for o in offsets]
-        turn = self._turn_bfloat16 if self.precision == BFLOAT16 else self._turn_float32
+        turn = self._turn_bfloat16 if self.precision == BFLOAT16 else self._turn_rows
 
         def body(index: Any, carried: list[Any]) -> list[Any]:
             row = builder.add(w, builder.mul(index, pitch))
-            if rows == 1 and self.precision == BFLOAT16:
-                # Weights at half the size come from the second cache as fast as they are
-                # multiplied if they are asked for early: 1.15x. (From farther away: no gain.)
-                for o in offsets:
-                    fetch(builder, builder.add(row, I64(_FETCHED_AHEAD + 4 * o)))
+            if rows == 1 and self.precision != FLOAT32:
+                # Smaller weights come from the second cache as fast as they are multiplied if they
+                # are asked for early: 1.15x. (From farther away there is nothing to gain.)
+                for line in self._lines(count):
+                    fetch(builder, builder.add(row, I64(_FETCHED_AHEAD + line)))
             return turn(vectors, row, pitch, xs, index, offsets, carried)
 
         sums = loop(builder, I64(0), n, 2, sums, body)  # n is even: see padded
@@ -260,15 +307,41 @@ class _Writer:
             for c, o in enumerate(offsets):
                 vectors.store(Floats(vectors, sums[r * count + c]), end, o)
 
-    def _turn_float32(
+    def _lines(self, count: int) -> range:
+        """Where the vectors of two rows of weights begin, in bytes."""
+        stored = -(-count // TILE) * TILE if self.precision == FLOAT24 else count
+        return range(0, 2 * stored * self.row_bytes, 4 * self.width)
+
+    def _turn_rows(
         self, vectors: Vectors, w: Any, pitch: Any, xs: Any, index: Any, offsets: Any, sums: Any
     ) -> list[Any]:
         """Add two rows of the weights at address w to the sums, which lie as (x row, vector)."""
         builder = vectors.builder
         for offset, row in enumerate((w, builder.add(w, pitch))):
-            columns = [vectors.load(vectors.pointer(row), o) for o in offsets]
+            pointer = vectors.pointer(row)
+            if self.precision == FLOAT24:
+                columns = self._unpack(vectors, pointer, len(offsets))
+            else:
+                columns = [vectors.load(pointer, o) for o in offsets]
             sums = self._add(vectors, xs, builder.add(index, I64(offset)), columns, sums)
         return sums
+
+    def _unpack(self, vectors: Vectors, pointer: Any, count: int) -> list[Floats]:
+        """So many vectors of 24-bit weights, see ``to_float24``."""
+        builder, width = vectors.builder, self.width
+        columns = []
+        upper, lower = vectors.integers(0xFFFF0000), vectors.integers(0x0000FFFF)
+        eight, sixteen = vectors.integers(8), vectors.integers(16)
+        for group in range(0, count, TILE):
+            words = [vectors.load_ints(pointer, (group // TILE * 3 + k) * width) for k in range(3)]
+            third = words[2]
+            tops = [top for word in words[:2] for top in (builder.shl(word, sixteen), word)]
+            bottoms = [builder.shl(third, eight), third]
+            bottoms += [builder.lshr(third, eight), builder.lshr(third, sixteen)]
+            for top, bottom in zip(tops, bottoms, strict=True):
+                word = builder.or_(builder.and_(top, upper), builder.and_(bottom, lower))
+                columns.append(vectors.from_bits(word))
+        return columns[:count]
 
     def _turn_bfloat16(
         self, vectors: Vectors, w: Any, pitch: Any, xs: Any, index: Any, offsets: Any, sums: Any
@@ -295,4 +368,13 @@ class _Writer:
 
 product = make_product(WIDTH)
 
-__all__ = ["BFLOAT16", "FLOAT32", "PANEL", "make_product", "pack_matrix", "padded", "product"]
+__all__ = [
+    "BFLOAT16",
+    "FLOAT24",
+    "FLOAT32",
+    "PANEL",
+    "make_product",
+    "pack_matrix",
+    "padded",
+    "product",
+]

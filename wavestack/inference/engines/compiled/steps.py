@@ -13,7 +13,12 @@ from numba import njit
 from wavestack.inference.engines.compiled import tables as T
 from wavestack.inference.engines.compiled.curves import copy_rows, half_gate_rows, relu_rows
 from wavestack.inference.engines.compiled.memory import field, load_float, set_field, store_float
-from wavestack.inference.engines.compiled.products import BFLOAT16, make_product, product
+from wavestack.inference.engines.compiled.products import (
+    BFLOAT16,
+    FLOAT24,
+    make_product,
+    product,
+)
 from wavestack.inference.engines.compiled.sampling import (
     choose_code,
     choose_logistic,
@@ -26,13 +31,17 @@ from wavestack.inference.engines.compiled.simd import WIDTH
 part = njit(nogil=True, inline="always")
 
 _product_bfloat16 = make_product(WIDTH, BFLOAT16)
+_product_float24 = make_product(WIDTH, FLOAT24)
 
 
 @part
 def multiply(net, w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride):
     """y = y0 + x W with weights of the network's precision; see ``make_product``."""
-    if field(net, T.PRECISION) == BFLOAT16:
+    precision = field(net, T.PRECISION)
+    if precision == BFLOAT16:
         _product_bfloat16(w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride)
+    elif precision == FLOAT24:
+        _product_float24(w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride)
     else:
         product(w, x, y0, y, n, m, rows, x_stride, y0_stride, y_stride)
 
