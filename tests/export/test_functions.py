@@ -127,7 +127,7 @@ def test_last_outputs_are_exported_for_every_length(tmp_path):
             self.tcn = TCN(2, 4, 3, 3)
 
         def forward(self, x):
-            return self.tcn.forward_last(x, 2)
+            return self.tcn.forward_last(x)
 
         def example_input(self, num_samples):
             return {"x": torch.zeros(1, 2, num_samples)}
