@@ -123,6 +123,8 @@ class DilatedStack(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Run a whole signal, zeros before the first sample of every block."""
+        # An embedding comes with its channels innermost in memory; to pad that is slow.
+        x = x if channels_last_pays(x) else x.contiguous()
         gates = []
         for block in self._each_block():
             z = block.gate(block.conv(block.enter(x)), condition)

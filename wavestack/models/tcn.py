@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wavestack.layers import CausalConv1d, State, TemporalBlock, dilation_schedule, kernel_schedule
 from wavestack.layers.cone import needed_levels, refuse_batch_statistics, take, window_of
+from wavestack.layers.conv1d import channels_last_pays
 from wavestack.layers.lengths import align_ends, hide_padding, valid_samples
 from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
 from wavestack.layers.schedule import width_schedule
@@ -147,6 +148,8 @@ class TCN(nn.Module):
             condition: one column for all samples, or one for each.
         """
         x = self.enter(x)
+        # An embedding comes with its channels innermost in memory; to pad that is slow.
+        x = x if channels_last_pays(x) else x.contiguous()
         valid = None if lengths is None else valid_samples(x, lengths)
         if condition is not None and condition.shape[-1] > 1:
             condition = hide_padding(condition, valid)
