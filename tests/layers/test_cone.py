@@ -72,6 +72,7 @@ def test_last_outputs_of_any_stack_are_those_of_the_whole_signal(schedule, lengt
         kernel_sizes=kernels,
         dilations=dilations,
         bottleneck_channels=data.draw(st.sampled_from([None, 2])),
+        lookahead=data.draw(st.sampled_from([0, "centred"])),
     )
     assert_same_function(stack, torch.randn(2, 3, length), num_outputs)
 
