@@ -1,8 +1,8 @@
-"""What weights of half the size cost: python -m bench.reduced_precision NAME=RUN [NAME=RUN ...]
+"""What smaller weights cost: python -m bench.reduced_precision NAME=RUN [NAME=RUN ...]
 
 Bits per sample of trained autoregressive models on test recordings that they are told sample by
-sample (teacher forcing): by the offline network, and by the compiled engine with float32 and with
-bfloat16 weights. The engine's own samples are not used: each next input is the recording's.
+sample (teacher forcing): by the offline network, and by the compiled engine with weights of
+each precision. The engine's own samples are not used: each next input is the recording's.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def main() -> None:
         recipes.append(recipe)
         figures |= {f"{recipe}_{name}_bits": bits[name] for name in ("offline", *PRECISIONS)}
         figures[f"{recipe}_samples"] = bits["samples"]
-        figures[f"{recipe}_bfloat16_costs_bits"] = bits["bfloat16"] - bits["offline"]
+        for precision in PRECISIONS:
+            figures[f"{recipe}_{precision}_costs_bits"] = bits[precision] - bits["offline"]
         rows.append((recipe, *(f"{bits[name]:.4f}" for name in ("offline", *PRECISIONS))))
     print_table(("bits per sample", "offline", *PRECISIONS), rows)
     settings = {"recipes": recipes, "split": "test", "least_samples": ENOUGH}

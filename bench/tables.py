@@ -112,8 +112,9 @@ def generation() -> str:
         "compiled_plain": "`compiled`, no look-ahead",
         "compiled": "`compiled`",
         "compiled_two_threads": "`compiled`, `threads=2`",
+        "compiled_float24": '`compiled`, `precision="float24"`',
         "compiled_bfloat16": '`compiled`, `precision="bfloat16"`',
-        "compiled_bfloat16_two_threads": "`compiled`, both",
+        "compiled_bfloat16_two_threads": "`compiled`, bfloat16, `threads=2`",
     }
     rows = []
     for way, title in ways.items():
@@ -155,6 +156,19 @@ def generation_limits() -> str:
         rows.append([f"{level.upper()}, GB/s of one core", f"{figures[name]:,.0f}"])
     rows.append(["multiply-adds of one core, GFLOP/s", f"{figures['gigaflops']:,.0f}"])
     return _markdown(["batch 1, float32, one thread", ""], rows)
+
+
+def reduced_precision() -> str:
+    """Bits per sample with each precision of the weights, one row for each trained model."""
+    (result,) = _results("reduced_precision")
+    figures, names = result["figures"], ("offline", "float32", "float24", "bfloat16")
+    rows = []
+    for recipe in result["settings"]["recipes"]:
+        row = [f"`{recipe}`, {figures[f'{recipe}_samples']:,.0f} samples"]
+        row.append(f"{figures[f'{recipe}_offline_bits']:.3f}")
+        row += [f"{figures[f'{recipe}_{name}_costs_bits']:+.5f}" for name in names[1:]]
+        rows.append(row)
+    return _markdown(["bits per sample", *names], rows)
 
 
 def streaming() -> str:
@@ -235,6 +249,7 @@ TABLES = {
     "speed": speed,
     "generation": generation,
     "generation_limits": generation_limits,
+    "reduced_precision": reduced_precision,
     "streaming": streaming,
     "last_output": last_output,
     "last_crops": last_crops,

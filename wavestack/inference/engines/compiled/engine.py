@@ -14,7 +14,7 @@ from wavestack.inference.engines.compiled import tables as T
 from wavestack.models.wavenet import WaveNet
 
 PRECISIONS = ("float32", "float24", "bfloat16")
-_MOST_AHEAD = 16  # rows of a product beyond which the weights' way from memory no longer counts
+_MOST_AHEAD = 32  # rows of a product beyond which the weights' way from memory no longer counts
 
 
 class CompiledEngine:
