@@ -49,6 +49,7 @@ def random_model(rng: random.Random) -> tuple[nn.Module, int, int]:
         parts = [part for conv in convs for part in (conv, nn.BatchNorm1d(middle), activation)]
         return nn.Sequential(CausalConv1d(width, middle, 2), *parts), width, 0
     if kind == "stack":
+        span = sum((size - 1) * d for size, d in zip(sizes, dilations, strict=True))
         skip, narrow = rng.choice([None, 7, 16]), rng.choice([None, 3])
         model: nn.Module = DilatedStack(
             width,
@@ -59,6 +60,7 @@ def random_model(rng: random.Random) -> tuple[nn.Module, int, int]:
             bottleneck_channels=narrow,
             weight_norm=rng.random() < 0.3,
             bias=rng.random() < 0.8,
+            lookahead=rng.choice([0, "centred", rng.randint(0, span)]),
         )
         return model, width, condition or 0
     if kind == "effect":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -19,11 +19,10 @@ from wavestack.inference.engines.blocks.program import (
     Past,
     Piece,
     Program,
-    UnsupportedModelError,
     fill,
     halves,
 )
-from wavestack.layers import CausalConv1d, DilatedStack, GatedResidualBlock
+from wavestack.layers import DilatedStack, GatedResidualBlock
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
 from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.tcn import TCN
@@ -31,8 +30,7 @@ from wavestack.models.wavenet import WaveNet
 
 
 def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
-    if stack.lookahead:
-        raise UnsupportedModelError(f"gated blocks look {stack.lookahead} samples ahead")
+    gates: list[int] = []
     skips: int | None = None
     for module in stack.blocks:
         block = cast(GatedResidualBlock, module)
@@ -45,7 +43,7 @@ def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
         weight, bias = halves(block.conv.weight), block.conv.bias
         y = build_conv(
             program,
-            cast(CausalConv1d, block.conv),
+            block.conv,
             entered,
             weight=weight,
             bias=None if bias is None else halves(bias),
@@ -53,19 +51,63 @@ def build_stack(program: Program, stack: DilatedStack, x: int) -> int:
             into=program.signal(weight.shape[0], "gates"),
         )
         size = block.dilation_channels
-        z = program.gate(y, size, GATE, program.signal(size, "z"))
-        weight, bias = block.project.weight, block.project.bias
-        if stack.skip_channels is not None:
-            count = stack.skip_channels
-            into = program.signal(count) if skips is None else skips
-            own = None if bias is None else bias[-count:]
-            program.convolve(z, weight[-count:], own, onto=skips, into=into, remembered=False)
-            skips = into
+        z = program.gate(y, size, GATE, program.signal(size, None if stack.lookahead else "z"))
+        if stack.lookahead:
+            beside = [(x, stack.residual_channels), *((gate, size) for gate in gates)]
+            _wait(program, beside, program.condition, program.delays[x], program.delays[z])
+            gates.append(z)
+        elif stack.skip_channels is not None:
+            skips = _add_skip(program, block, stack.skip_channels, z, skips)
         if block.residual_output:
-            count = stack.residual_channels
+            count, weight, bias = stack.residual_channels, block.project.weight, block.project.bias
             own = None if bias is None else bias[:count]
             x = program.convolve(z, weight[:count], own, onto=x, remembered=False)
+    if stack.skip_channels is not None:
+        for module, z in zip(stack.blocks, gates, strict=False):
+            # All at the delay of the last gate.
+            delay = program.delays[gates[-1]]
+            block = cast(GatedResidualBlock, module)
+            skips = _add_skip(program, block, stack.skip_channels, z, skips, delay)
     return x if skips is None else skips
+
+
+def _add_skip(
+    program: Program,
+    block: GatedResidualBlock,
+    channels: int,
+    z: int,
+    skips: int | None,
+    delay: int = 0,
+) -> int:
+    """The sum of skips with that of one more block."""
+    into = program.signal(channels) if skips is None else skips
+    weight, bias = block.project.weight[-channels:], block.project.bias
+    bias = None if bias is None else bias[-channels:]
+    return program.convolve(z, weight, bias, onto=skips, into=into, remembered=False, delay=delay)
+
+
+def _wait(
+    program: Program,
+    signals: Sequence[tuple[int | None, int]],
+    condition: tuple[int, int, int] | None,
+    since: int,
+    until: int,
+) -> None:
+    """A tensor of the state: signals and the condition, held from one delay to another.
+
+    Args:
+        program: whose pasts it joins.
+        signals: each with its channels; None stands for zeros.
+        condition: as the program's.
+        since, until: the delays.
+    """
+    pieces = [Piece(s, count, 0 if s is None else program.delays[s]) for s, count in signals]
+    if condition is not None:
+        pieces.append(Piece(condition[0], condition[2]))
+    for piece in pieces:
+        if piece.signal is not None:
+            program.keep(piece.signal, until - piece.delay)
+    program.pasts.append(Past(tuple(pieces), 0, since, until))
 
 
 def wavenet_channels(model: WaveNet) -> int:
@@ -178,21 +220,13 @@ def _hold_back(
     The input and the sum of skips wait for the branch, and so does the condition, which enters
     behind the first convolution.
     """
-    since, until = program.delays[x], program.delays[z]
-    condition: tuple[Piece, ...] = ()
-    if program.condition is not None:
-        place, _, channels = program.condition
-        condition = (Piece(place, channels),)
-        program.keep(place, until)
+    since, until, condition = program.delays[x], program.delays[z], program.condition
     if block.lookahead:
-        program.keep(x, until - since)
-        program.pasts.append(Past((Piece(x, block.in_channels, since),), 0, since, until))
-        entering = program.delays[y] if condition else since
-        program.pasts.append(Past(condition, 0, since, entering))
-    if total is not None:
-        program.keep(total, until - since)
-    skips = (Piece(total, model.skip_channels, since),) if model.skip_channels else ()
-    program.pasts.append(Past((*skips, *condition), 0, since, until))
+        _wait(program, [(x, block.in_channels)], None, since, until)
+        entering = since if condition is None else program.delays[y]
+        _wait(program, [], condition, since, entering)
+    skips = [(total, model.skip_channels)] if model.skip_channels else []
+    _wait(program, skips, condition, since, until)
 
 
 def _build_half(program: Program, block: Any, x: int, first: bool) -> int:
