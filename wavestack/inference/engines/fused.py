@@ -24,11 +24,17 @@ from wavestack.models.output import LOG_SCALE_RANGE
 ROWS = 16  # of a program: the least side of a product on tensor cores
 BLOCK = 32  # channels at a time, of the gates and of the head
 NUM_WARPS = 8
-STAGES = 2  # a layer's weights are fetched during the products of the one before
+STAGES = 2  # a layer's weights are fetched during the products of the one before ...
+PREFETCHED_BYTES = 160 * 1024  # ... where its taps take no more than this in shared memory
 # float32 products in three passes of tensor cores, about as exact as float32 sums.
 PASSES = "tf32x3"
-# A row's channels lie in the registers of every warp; with more the compiler spills them.
-MOST_CHANNELS = {torch.float32: 64, torch.bfloat16: 256, torch.float16: 256}
+# A row's channels lie in the registers of every warp, and each tap needs addresses: with more of
+# them the compiler spills. Per dtype: channels, numbers that the first convolution reads, taps.
+MOST = {
+    torch.float32: {"channels": 64, "inputs to the first convolution": 32, "taps": 4},
+    torch.bfloat16: {"channels": 256, "inputs to the first convolution": 64, "taps": 16},
+    torch.float16: {"channels": 256, "inputs to the first convolution": 64, "taps": 16},
+}
 _BIAS_NUMBERS = 1 << 26  # of conditions prepared for one launch: 256 MiB
 
 
@@ -98,6 +104,12 @@ class FusedEngine:
         inputs = x.reshape(self.rings.batch_size, -1)
         self.rings.set_current(self.padded, inputs[:, :1], self.step)
         return self._run(inputs.shape[1], inputs)[1].permute(1, 2, 0)
+
+    def _stages(self) -> int:
+        """How many layers are in flight at once: two where the shared memory is enough."""
+        sizes, tap = self.padded.sizes, min(self.padded.sizes["D"], BLOCK) * 2 + ROWS
+        prefetched = self.padded.num_taps * sizes["C"] * tap * self.padded.dtype.itemsize
+        return STAGES if prefetched <= PREFETCHED_BYTES else 1
 
     def _run(self, num_steps: int, forced: Tensor | None) -> tuple[Tensor, Tensor]:
         samples, params, done = [], [], 0
@@ -172,7 +184,7 @@ class FusedEngine:
             "B": min(padded.sizes["D"], BLOCK),
             "EB": min(padded.sizes["E"], BLOCK),
             "QB": min(padded.sizes["Q"], BLOCK),
-            "STAGES": STAGES,
+            "STAGES": self._stages(),
             "ROWS": ROWS,
         }
         return (
@@ -192,7 +204,7 @@ def weight_dtype(model: nn.Module, precision: str | None) -> torch.dtype:
         >>> weight_dtype(torch.nn.Linear(1, 1), "bfloat16")
         torch.bfloat16
     """
-    names = {str(dtype).removeprefix("torch."): dtype for dtype in MOST_CHANNELS}
+    names = {str(dtype).removeprefix("torch."): dtype for dtype in MOST}
     if precision is not None and precision not in names:
         raise ValueError(f"precision must be one of {tuple(names)}, got {precision!r}")
     return names[precision] if precision else next(model.parameters()).dtype
@@ -218,10 +230,15 @@ def why_too_wide(model: Any, dtype: torch.dtype) -> str | None:
         '128 channels in float32 need more registers than there are; 64 fit'
     """
     name = str(dtype).removeprefix("torch.")
-    if dtype not in MOST_CHANNELS:
+    if dtype not in MOST:
         return f"it computes in float32, bfloat16 or float16, not in {name}"
-    widest = max(size for key, size in tile_sizes(model).items() if key in "CRDSE")
-    most = MOST_CHANNELS[dtype]
-    if widest > most:
-        return f"{widest} channels in {name} need more registers than there are; {most} fit"
+    sizes = tile_sizes(model)
+    found = {
+        "channels": max(size for key, size in sizes.items() if key in "CRDSE"),
+        "inputs to the first convolution": sizes["W"],
+        "taps": max(model.stack.kernel_sizes),
+    }
+    for what, most in MOST[dtype].items():
+        if found[what] > most:
+            return f"{found[what]} {what} in {name} need more registers than there are; {most} fit"
     return None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wavestack.inference.engines.captured import CapturedChunks
 from wavestack.inference.engines.eager import EagerEngine
 from wavestack.inference.engines.fused import (
-    MOST_CHANNELS,
+    MOST,
     seed_word,
     weight_dtype,
     why_no_triton,
@@ -73,7 +73,7 @@ class LayerwiseEngine(CapturedChunks):
         """Why this engine cannot run the model here, or None where it can."""
         reason = EagerEngine.why_not(model) or why_no_cuda(model) or why_no_triton()
         dtype = next(model.parameters()).dtype
-        if reason is None and dtype not in MOST_CHANNELS:
+        if reason is None and dtype not in MOST:
             return f"it computes in float32, bfloat16 or float16, not in {dtype}"
         return reason
 
