@@ -105,7 +105,7 @@ def functions_of(model: nn.Module) -> Functions:
         )
     result.without_step = why_no_step(folded)
     if result.without_step is None:
-        result.found.append(_step_of(folded, inputs, conditions))
+        result.found.append(_step_of(folded, inputs))
     return result
 
 
@@ -187,7 +187,7 @@ class _Condition(nn.Module):
         return self.model.condition(labels, features, frames * (self.model.hop_length or 1))
 
 
-def _step_of(model: Any, inputs: dict[str, Tensor], conditions: dict[str, Tensor]) -> Function:
+def _step_of(model: Any, inputs: dict[str, Tensor]) -> Function:
     state = _held(model.initial_state(_ROWS))
     samples = inputs["x"].shape[-1]
     extra = _condition_columns(model, inputs, samples)
