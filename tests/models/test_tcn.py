@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.helpers import tolerance
-from wavestack.layers import MaskedBatchNorm1d, TemporalBlock, detach_state, fold_weight_norm
+from wavestack.layers import (
+    ChannelNorm,
+    MaskedBatchNorm1d,
+    TemporalBlock,
+    detach_state,
+    fold_weight_norm,
+)
 from wavestack.models import TCN
 from wavestack.receptive_field import analyze
 
@@ -105,6 +111,9 @@ def test_blocks_of_any_length_give_the_offline_output(
         **options,
     )
     model = shaken(model).to(dtype).eval()
+    for part in model.modules():
+        if isinstance(part, ChannelNorm):
+            part.eps = 1.0  # at 1e-5, two equal channels blow rounding up by a factor of 300
     x = torch.randn(batch, 2, T, dtype=dtype)
     h = torch.randn(batch, CONDITION, condition_length, dtype=dtype) if condition_length else None
     offline = model(x, condition=h).detach()
