@@ -72,10 +72,10 @@ class LayerwiseEngine(CapturedChunks):
     def why_not(model: nn.Module) -> str | None:
         """Why this engine cannot run the model here, or None where it can."""
         reason = EagerEngine.why_not(model) or why_no_cuda(model) or why_no_triton()
+        if reason:
+            return reason
         dtype = next(model.parameters()).dtype
-        if reason is None and dtype not in MOST:
-            return f"it computes in float32, bfloat16 or float16, not in {dtype}"
-        return reason
+        return None if dtype in MOST else f"it computes in 16 or 32 bits, not in {dtype}"
 
     def chunk(self) -> Tensor:
         """``chunk_steps`` steps from ``counter`` on: (B, n) codes or (B, 1, n) values."""
