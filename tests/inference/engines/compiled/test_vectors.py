@@ -11,18 +11,18 @@ from numba import njit
 
 from wavestack.inference.engines.compiled import curves
 from wavestack.inference.engines.compiled.memory import aligned_zeros
-from wavestack.inference.engines.compiled.products import (
+from wavestack.inference.engines.compiled.products import make_product
+from wavestack.inference.engines.compiled.sampling import choose_code, noise_lanes, uniform
+from wavestack.inference.engines.compiled.simd import WIDTH, instruction_set
+from wavestack.inference.engines.compiled.weights import (
     BFLOAT16,
     FLOAT24,
     FLOAT32,
-    make_product,
     pack_matrix,
     padded,
     to_bfloat16,
     to_float24,
 )
-from wavestack.inference.engines.compiled.sampling import choose_code, noise_lanes, uniform
-from wavestack.inference.engines.compiled.simd import WIDTH, instruction_set
 from wavestack.inference.noise import uniform as reference_uniform
 
 SHAPES = [(64, 128, 1), (5, 7, 1), (33, 100, 5), (17, 200, 13), (1, 1, 6), (40, 290, 2)]

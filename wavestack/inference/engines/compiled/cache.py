@@ -26,11 +26,11 @@ def cache_folder() -> Path | None:
 
     The environment variable WAVESTACK_CACHE names another place for it.
     """
-    folder = _user_folder() / f"{instruction_set()}-{_digest()}"
     try:
+        folder = _user_folder() / f"{instruction_set()}-{_digest()}"
         # What lies there will be executed: nobody else may put something there.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter: there is no home
         return None
     return folder if os.access(folder, os.W_OK) else None
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from wavestack.inference.engines.compiled import tables as T
 from wavestack.inference.engines.compiled.memory import aligned_zeros
-from wavestack.inference.engines.compiled.products import (
+from wavestack.inference.engines.compiled.sampling import noise_lanes
+from wavestack.inference.engines.compiled.weights import (
     BFLOAT16,
     FLOAT24,
     FLOAT32,
@@ -21,7 +22,6 @@ from wavestack.inference.engines.compiled.products import (
     to_bfloat16,
     to_float24,
 )
-from wavestack.inference.engines.compiled.sampling import noise_lanes
 from wavestack.inference.engines.plan import Plan, Rings
 from wavestack.models.output import Gaussian, LogisticMixture
 from wavestack.models.wavenet import WaveNet

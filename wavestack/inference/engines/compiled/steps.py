@@ -13,12 +13,7 @@ from numba import njit
 from wavestack.inference.engines.compiled import tables as T
 from wavestack.inference.engines.compiled.curves import copy_rows, half_gate_rows, relu_rows
 from wavestack.inference.engines.compiled.memory import field, load_float, set_field, store_float
-from wavestack.inference.engines.compiled.products import (
-    BFLOAT16,
-    FLOAT24,
-    make_product,
-    product,
-)
+from wavestack.inference.engines.compiled.products import make_product, product
 from wavestack.inference.engines.compiled.sampling import (
     choose_code,
     choose_logistic,
@@ -26,6 +21,7 @@ from wavestack.inference.engines.compiled.sampling import (
     uniform,
 )
 from wavestack.inference.engines.compiled.simd import WIDTH
+from wavestack.inference.engines.compiled.weights import BFLOAT16, FLOAT24
 
 # Each function compiled by itself would carry all products through LLVM once more.
 part = njit(nogil=True, inline="always")
