@@ -16,11 +16,6 @@ from typing import Any
 
 from bench.common import RESULTS, ROOT
 
-# Programs of the speed table, and the unit that ends the names of their figures.
-SPEED = {
-    "training": "core seconds",
-    "import_cost": "core seconds",
-}
 PAGES = (
     "README.md",
     "recipes/README.md",
@@ -89,17 +84,46 @@ def _number(value: float) -> str:
 
 
 def speed() -> str:
-    """The figures of the speed benchmarks that concern a user."""
+    """What a user gains: ours, and what stands beside it in the same run."""
+    made, streamed, last, path = (
+        _results(name)[0]["figures"]
+        for name in ("generation", "streaming", "last_output", "training_path")
+    )
+
+    def row(program: str, what: str, ours: float, peer: str, theirs: float, form: str) -> list[str]:
+        ratio = max(ours, theirs) / min(ours, theirs)
+        figures = [f"**{ours:{form}}**", f"{peer} {theirs:{form}}", f"{ratio:.3g}x"]
+        return [what, *figures, f"`bench.{program}`"]
+
     rows = []
-    for name, unit in SPEED.items():
-        (result,) = _results(name)
-        for key, value in result["figures"].items():
-            words = key.replace("_", " ")
-            if words.endswith(unit):
-                figure = f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
-                program = f"`python -m bench.{name}`"
-                rows.append([program, words.removesuffix(f" {unit}"), figure, unit])
-    return _markdown(["program", "what", "figure", "unit"], rows)
+    for batch in (1, 16):
+        what = f"WaveNet samples a core-second, {batch} at once"
+        rate = f"batch_{batch}_samples_per_core_second"
+        peers = {"ring_step": "plain torch ring step", "wavenet_vocoder": "wavenet_vocoder"}
+        for name, peer in peers.items():
+            if f"{name}_{rate}" in made:
+                ours, theirs = made[f"compiled_{rate}"], made[f"{name}_{rate}"]
+                rows.append(row("generation", what, ours, peer, theirs, ",.0f"))
+    for block in (1, 64):
+        what = f"a TCN streamed in blocks of {block}, µs a sample"
+        ours = streamed[f"temporal_blocks_compiled_block_{block}_microseconds"]
+        peer = f"temporal_blocks_pytorch_tcn_block_{block}_microseconds"
+        if peer in streamed:
+            rows.append(row("streaming", what, ours, "pytorch-tcn", streamed[peer], ",.1f"))
+    ours, theirs = (
+        streamed[f"nam_a1_{engine}_block_64_real_time_factor"] for engine in ("compiled", "eager")
+    )
+    what = "a guitar amplifier (A1 net) at 48 kHz, seconds of work a second"
+    rows.append(row("streaming", what, ours, "torch", theirs, ".3f"))
+    ours, theirs = (1e3 * last[f"adding_600_{n}_core_seconds"] for n in ("cone", "reference"))
+    what = "training step of the adding problem, T = 600, ms"
+    rows.append(row("last_output", what, ours, "pad and chomp", theirs, ".1f"))
+    ours, theirs = (
+        1e3 * path[f"1x16384_64ch_k2_kept_{n}_core_seconds"] for n in ("ours", "reference")
+    )
+    what = "training step of ten convolutions, 64 channels, 16,384 samples, ms"
+    rows.append(row("training_path", what, ours, "`F.pad` and `conv1d`", theirs, ".1f"))
+    return _markdown(["what", "here", "beside", "ratio", "program"], rows)
 
 
 def generation() -> str:
