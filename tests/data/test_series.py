@@ -109,6 +109,22 @@ def test_mistakes_are_named(file: Path, tmp_path: Path):
         read_table(tmp_path / "empty.csv")
     with pytest.raises(ValueError, match="window must be >= 1, got 0"):
         series(file, window=0)
+    with pytest.raises(UserError, match="no column to forecast; its columns are date, load, heat"):
+        series(file, columns=[])
+    file.write_text(file.read_text().replace("heat", "load"))
+    with pytest.raises(UserError, match="has 2 columns named 'load'"):
+        series(file)
+
+
+def test_lines_are_counted_as_an_editor_counts_them(file: Path):
+    first, second, rest = file.read_text().split("\n", 2)
+    file.write_text("\n".join([first, "", second, "", rest.replace("-5,5,25", "-5,five,25")]))
+    with pytest.raises(UserError, match="line 9, column load: 'five' is not a finite number"):
+        series(file)
+
+
+def test_one_column_needs_no_brackets(file: Path):
+    assert series(file, columns="heat").columns == ("heat",)
 
 
 def test_a_model_of_another_window_is_named(file: Path):

@@ -42,34 +42,46 @@ def read_table(
         columns: which columns, in this order; None: all but the times.
 
     Raises:
-        UserError: when the file is missing or not alone, a column is missing, or a value is not a
-            finite number; the message names row and column.
+        UserError: when the file is missing or not alone, a column is missing or there twice, or a
+            value is not a finite number; the message names row and column.
     """
     path = _find(root, file)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+            reader = csv.reader(stream)
+            # A quoted value may hold line breaks, and blank lines hold no row.
+            lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}") from error
-    if len(rows) < 2:
+    if len(lines) < 2:
         raise UserError(f"{path}: holds no rows below a header")
-    header = [name.strip() for name in rows[0]]
+    (_, header), *rows = lines
+    header = [name.strip() for name in header]
     has_times = header[0].lower() in _TIMES
-    names = tuple(header[has_times:] if columns is None else columns)
-    for name in names:
-        if name not in header:
-            raise UserError(f"{path}: has no column {name!r}; its columns are {', '.join(header)}")
-    places = [header.index(name) for name in names]
-    values = np.empty((len(rows) - 1, len(names)))
-    for number, row in enumerate(rows[1:]):
+    places = _places(path, header, header[has_times:] if columns is None else columns)
+    values = np.empty((len(rows), len(places)))
+    for number, (line, row) in enumerate(rows):
         if len(row) != len(header):
             raise UserError(
-                f"{path}: line {number + 2} has {len(row)} values, the header has {len(header)}"
+                f"{path}: line {line} has {len(row)} values, the header has {len(header)}"
             )
         for column, place in enumerate(places):
-            values[number, column] = _number(path, number + 2, header[place], row[place])
-    times = tuple(row[0] for row in rows[1:]) if has_times else ()
-    return Table(names, values, times)
+            values[number, column] = _number(path, line, header[place], row[place])
+    times = tuple(row[0] for _, row in rows) if has_times else ()
+    return Table(tuple(header[place] for place in places), values, times)
+
+
+def _places(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
+    """Where the wanted columns stand in the header."""
+    columns = [columns] if isinstance(columns, str) else columns
+    if not columns:
+        raise UserError(f"{path}: no column to forecast; its columns are {', '.join(header)}")
+    for name in columns:
+        if name not in header:
+            raise UserError(f"{path}: has no column {name!r}; its columns are {', '.join(header)}")
+        if header.count(name) > 1:
+            raise UserError(f"{path}: has {header.count(name)} columns named {name!r}")
+    return [header.index(name) for name in columns]
 
 
 def _find(root: str | os.PathLike[str] | None, file: str) -> Path:
