@@ -49,6 +49,14 @@ def test_the_tcn_is_evaluated_as_a_whole_sequence_would_be():
     torch.testing.assert_close(net(x)[:, 0], wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_batch_statistics_are_those_of_whole_windows():
+    net = forecaster(norm="batch", normalization=None).train()
+    torch.nn.init.normal_(net.head.weight)
+    x = torch.randn(4, 1, 40)
+    wanted = net.linear(x[:, 0]) + net.head(net.tcn(x)[..., -1])
+    torch.testing.assert_close(net(x)[:, 0], wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_dlinear_splits_the_window_into_its_moving_average_and_the_rest():
     net = DLinear(window=30, horizon=7, kernel_size=5)
     x = torch.randn(1, 1, 30)

@@ -61,6 +61,14 @@ def test_adding_counts_the_last_output_alone() -> None:
     assert baseline == pytest.approx(1 / 6, rel=0.25)
 
 
+def test_batch_normalization_trains_on_whole_sequences() -> None:
+    batch = AddingProblem(length=20, batch_size=4).train_batches(0)[0]
+    model = TCN(2, 6, 3, 3, 1, norm="batch").train()
+    error = model(batch["x"])[:, 0, -1] - batch["target"]
+    loss = AddingTask(model, torch.optim.SGD).loss_sum(model, batch)
+    assert loss.item() == pytest.approx(error.square().sum().item(), rel=1e-5)
+
+
 class Oracle(torch.nn.Module):
     """Repeats the ten symbols, or guesses among them."""
 

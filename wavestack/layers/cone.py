@@ -106,14 +106,36 @@ def refuse_batch_statistics(module: nn.Module) -> None:
     Raises:
         ValueError: naming the normalization.
     """
+    name = batch_statistics(module)
+    if name is not None:
+        raise ValueError(
+            f"forward_last needs eval mode: {name} normalizes by the statistics of the whole "
+            "batch, positions outside the cone included"
+        )
+
+
+def batch_statistics(module: nn.Module) -> str | None:
+    """The name of a part that now normalizes by the statistics of its batch, or None."""
     for name, part in module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and (
             part.training or part.running_mean is None
         ):
-            raise ValueError(
-                f"forward_last needs eval mode: {name} normalizes by the statistics of the whole "
-                "batch, positions outside the cone included"
-            )
+            return name
+    return None
+
+
+def last_of(model: Any, x: Tensor, num_outputs: int = 1) -> Tensor:
+    """The last outputs of a model: by ``forward_last``, or where it has none, from all outputs.
+
+    Also from all outputs where batch statistics make ``forward_last`` another function.
+
+    Example:
+        >>> last_of(nn.Conv1d(2, 3, kernel_size=1), torch.ones(4, 2, 10), num_outputs=5).shape
+        torch.Size([4, 3, 5])
+    """
+    if hasattr(model, "forward_last") and batch_statistics(model) is None:
+        return model.forward_last(x, num_outputs)
+    return model(x)[..., -num_outputs:]
 
 
 def take(x: Tensor, have: IntSet, want: IntSet) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wavestack.layers.cone import last_of
 from wavestack.models.tcn import TCN
 
 NORMALIZATIONS = ("instance", "last", None)
@@ -91,7 +92,7 @@ class TCNForecaster(nn.Module):
         B, C, window = x.shape
         level, spread = self._level(x)
         z = ((x - level) / spread).reshape(B * C, 1, window)
-        h = self.tcn.forward_last(z)[..., 0]
+        h = last_of(self.tcn, z)[..., 0]
         y = self.linear(z[:, 0]) + self.head(self.dropout(h))
         return y.reshape(B, C, self.horizon) * spread + level
 
