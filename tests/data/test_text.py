@@ -11,6 +11,7 @@ import torch
 from wavestack.data import Text
 from wavestack.data.text import encode
 from wavestack.errors import UserError
+from wavestack.models import TCN
 
 
 @pytest.fixture
@@ -103,3 +104,11 @@ def test_missing_files_and_wrong_numbers_are_named(file: Path, tmp_path: Path) -
         Text(str(file), test_fraction=0.5)
     with pytest.raises(UserError, match=r"2,700 characters for training; data.segment"):
         Text(str(file), segment=2699, context=1)
+
+
+def test_a_model_that_sees_what_it_is_to_predict_is_refused(file: Path) -> None:
+    data = Text(str(file))
+    sizes = {"num_embeddings": 128, "out_channels": 128, "channels": 4, "num_layers": 2}
+    data.check_model(TCN(4, **sizes))
+    with pytest.raises(UserError, match=r"model\.lookahead is 3: it must be 0"):
+        data.check_model(TCN(4, **sizes, lookahead=3))

@@ -156,6 +156,11 @@ class Text(TaskData):
         """Stop when a model does not suit these data."""
         for key in ("num_embeddings", "out_channels"):
             check_size(model, key, len(self.alphabet), "characters", or_more=True)
+        if getattr(model, "lookahead", 0):
+            raise UserError(
+                f"model.lookahead is {model.lookahead}: it must be 0, or the model sees the "
+                "characters that it is to predict"
+            )
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
