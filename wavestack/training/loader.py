@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from torch.utils.data import DataLoader, Dataset
 
+from wavestack.errors import UserError
 from wavestack.tasks.base import Batch
 
 
@@ -38,10 +39,19 @@ class RankBatches(Dataset):
         self.world_size = world_size
 
     def __getitem__(self, k: int) -> Batch:
-        """This rank's rows of global batch ``k``, with its ``index`` and the global ``count``."""
+        """This rank's rows of global batch ``k``, with its ``index`` and the global ``count``.
+
+        Raises:
+            UserError: when the task counts something that the data do not have.
+        """
         batch = self.batches[k]
         # Counted before the rows are divided: the mean of a step is over the global batch.
-        count = self.count(batch)
+        try:
+            count = self.count(batch)
+        except KeyError as error:
+            raise UserError(
+                f"task asks for batches with {error}, but those of data hold {', '.join(batch)}"
+            ) from error
         if self.world_size > 1:
             batch = self.rows(batch, self.rank, self.world_size)
         return {**batch, "index": k, "count": count}
