@@ -114,3 +114,24 @@ def test_the_place_of_the_recordings_does_not_hang_on_the_working_folder(
     run(["train", "recipe=fsdd_wavenet", "data.root=recordings"])
     (cfg,) = seen
     assert cfg.data.root == cfg.data.source.root == str(tmp_path / "recordings")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], True),
+        (["model.channels=8", "data.batch_size=4"], True),
+        (["data.length=200"], False),
+        (["data.length=200", "++task.published.me=1.0"], True),
+        (["debug=smoke"], False),
+    ],
+)
+def test_published_figures_are_shown_for_the_data_they_are_of(
+    words: list[str], shown: bool, tmp_path: Path, monkeypatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wavestack.training.train", lambda cfg, where: seen.append(cfg))
+    run(["train", "recipe=adding", *words])
+    (cfg,) = seen
+    assert bool(cfg.task.published) == shown

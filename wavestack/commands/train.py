@@ -21,6 +21,16 @@ CHANGEABLE = (
 )
 
 
+# What may be said of the data so that the test split stays that of the recipe, of which others'
+# published figures are.
+SAME_TEST = (
+    *("data.root", "data.source.root", "data.source.download", "data.source.verify"),
+    *("data.source.fold", "data.source.val_fold", "data.num_workers", "data.batch_size"),
+    *("data.eval_batch_frames", "data.eval_batch_samples", "data.eval_batch_size"),
+    *("data.augmentation", "data.masks", "data.mixup", "data.stretch", "data.transpose"),
+    *("data.segment", "data.context", "data.window"),
+)
+
 # A sweep: a,b or choice(a,b) or glob(*).
 _SWEEP = re.compile(r"[,(]")
 
@@ -98,6 +108,13 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         for key, value in _stand_in(cfg, () if cfg.resume else words).items():
             cfg.data[key] = value
 
+    if (
+        not cfg.resume
+        and OmegaConf.select(cfg, "task.published")
+        and not shows_published(list(settings.overrides.task))
+    ):
+        cfg.task.published = None
+
     # The run may be evaluated or continued from another folder than this one.
     for key in ("data.root", "data.source.root"):
         root = OmegaConf.select(cfg, key, default=None)
@@ -107,6 +124,26 @@ def run(cfg: DictConfig) -> dict[str, Any]:
     from wavestack.training import train
 
     return train(cfg, run_dir)
+
+
+def shows_published(overrides: list[str]) -> bool:
+    """Whether a recipe's published figures still are of the data of a run.
+
+    Args:
+        overrides: the words of the command line.
+
+    Example:
+        >>> shows_published(["recipe=jsb", "data.root=music", "model.dropout=0"])
+        True
+        >>> shows_published(["recipe=jsb", "data.root=music", "data.source.name=MuseData"])
+        False
+    """
+    keys = [word.lstrip("+~").partition("=")[0] for word in overrides]
+    if any(key.startswith("task.published") for key in keys):  # the user knows
+        return True
+    return "debug=smoke" not in overrides and all(
+        key.startswith(SAME_TEST) for key in keys if key.split(".")[0].split("@")[0] == "data"
+    )
 
 
 def check(cfg: DictConfig) -> None:
