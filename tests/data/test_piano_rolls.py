@@ -130,5 +130,7 @@ def test_shifts_move_keys_and_lose_those_off_the_keyboard() -> None:
 def test_empty_splits_and_wrong_numbers_are_named() -> None:
     with pytest.raises(UserError, match="the val split holds no piece"):
         PianoRolls(SyntheticPianoRolls(num_val=0), batch_size=1).eval_batches("val")
+    with pytest.raises(ValueError, match="transpose must be below 88 keys, got 88"):
+        PianoRolls(SyntheticPianoRolls(), 2, transpose=88)
     with pytest.raises(ValueError, match="transpose must be >= 0, got -1"):
         PianoRolls(SyntheticPianoRolls(), batch_size=1, transpose=-1)

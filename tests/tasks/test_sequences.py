@@ -27,6 +27,16 @@ def test_music_in_padded_batches_costs_what_each_piece_costs_alone(output: str) 
     assert together[1] == sum(len(piece) - 1 for piece in pieces)  # first frames are only heard
 
 
+def test_batch_normalization_of_music_leaves_padding_out() -> None:
+    model = PianoRollTCN(88, 8, 3, 2, norm="batch").train()
+    task = PianoRollTask(model, torch.optim.SGD)
+    batch = assemble(SyntheticPianoRolls(num_train=3, seed=1).split("train"))
+    assert len(set(batch["lengths"].tolist())) > 1
+    longer = {**batch, "roll": torch.nn.functional.pad(batch["roll"], (0, 9), value=1.0)}
+    costs = [task.loss_sum(model, rows).item() for rows in (batch, longer)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-5)
+
+
 def test_music_is_predicted_from_the_frames_before() -> None:
     model = PianoRollTCN(88, 8, 3, 1).eval()
     piece = SyntheticPianoRolls().split("test")[0]
@@ -109,6 +119,12 @@ def test_text_that_only_warms_up_is_heard_and_does_not_count() -> None:
     nats = torch.nn.functional.cross_entropy(logits, batch["targets"][:, 9:], reduction="sum")
     assert task.count(batch) == 60
     assert task.loss_sum(model, batch).item() == pytest.approx(nats.item(), rel=1e-5)
+
+
+def test_published_figures_are_numbers() -> None:
+    for published in (3, {"somebody": "best"}):
+        with pytest.raises(ValueError, match="published must be figures by their source"):
+            PianoRollTask(PianoRollTCN(88, 8), torch.optim.SGD, published=published)
 
 
 def test_an_untrained_uniform_model_of_text_costs_the_bits_of_its_alphabet() -> None:

@@ -71,6 +71,8 @@ class PianoRolls(TaskData):
         ):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}, got {value}")
+        if transpose >= NUM_KEYS:
+            raise ValueError(f"transpose must be below {NUM_KEYS} keys, got {transpose}")
         self.source = source
         self.batch_size = batch_size
         self.transpose = transpose

@@ -70,7 +70,7 @@ class Task(pl.LightningModule, ABC):
         gradient_norm: norm before clipping of the last step, a tensor on the device.
 
     Raises:
-        ValueError: when ``gradient_clip_norm`` is not positive.
+        ValueError: when ``gradient_clip_norm`` is not positive, or a published figure no number.
     """
 
     metric: str = "loss"
@@ -100,7 +100,12 @@ class Task(pl.LightningModule, ABC):
         self.seed = seed
         self.sharded = sharded
         self.compiled = compiled
-        self.published = dict(published or {})
+        known = {} if published is None else published
+        if not isinstance(known, Mapping) or not all(
+            isinstance(figure, (int, float)) for figure in known.values()
+        ):
+            raise ValueError(f"published must be figures by their source, got {published}")
+        self.published = dict(known)
         self.gradient_norm: Tensor | None = None
 
     @staticmethod

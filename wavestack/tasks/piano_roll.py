@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wavestack.layers.cone import batch_statistics
 from wavestack.tasks.base import Batch, Task
 
 
@@ -34,7 +35,9 @@ class PianoRollTask(Task):
     def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """Nats of all predicted frames."""
         roll = batch["roll"]
-        parameters = model(roll[..., :-1])
+        # Padding changes nothing before it, unless the model normalizes over the whole batch.
+        lengths = (batch["lengths"] - 1,) if batch_statistics(model) else ()
+        parameters = model(roll[..., :-1], *lengths)
         nats = model.distribution.nll(parameters.float(), roll[..., 1:])
         time = torch.arange(1, roll.shape[-1], device=roll.device)
         predicted = time < batch["lengths"].to(roll.device)[:, None]
