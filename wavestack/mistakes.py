@@ -46,7 +46,9 @@ def plain_lines(error: BaseException, running: bool = False) -> str | None:
     """
     inner = _find(error, UserError)
     if inner is not None:
-        return str(inner)
+        # A loader's worker hands a mistake over with the traceback of its process before it.
+        worker = str(inner).startswith("Caught ") and " worker process " in str(inner)
+        return str(inner).rpartition("UserError: ")[2].strip() if worker else str(inner)
     if isinstance(error, RecursionError) and not running:
         return "a config is nested without end"
     if isinstance(error, MissingConfigException):

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import wavestack
-from wavestack.cli import run
+from wavestack.cli import main, run
 from wavestack.commands.train import prepare, resumed_config
 from wavestack.config import read_run_config, recipe_folder
 from wavestack.errors import UserError
@@ -135,3 +135,17 @@ def test_published_figures_are_shown_for_the_data_they_are_of(
     run(["train", "recipe=adding", *words])
     (cfg,) = seen
     assert bool(cfg.task.published) == shown
+
+
+def test_a_mistake_found_in_a_loader_process_is_a_plain_line(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["recipe=copy_memory", "task=adding", "debug=smoke", "data.num_workers=1"]
+    with pytest.raises(SystemExit) as caught:
+        main(["train", *words])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "wavestack: task asks for batches with 'target', but those of data hold tokens, targets, "
+        "mask"
+    )
