@@ -84,6 +84,7 @@ class ESC10:
 
     @property
     def report(self) -> dict[str, Any]:
+        """Counts of what was read, see AudioReader."""
         return self.reader.report
 
     def split(self, name: Split) -> list[Recording]:

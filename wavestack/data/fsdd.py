@@ -117,6 +117,7 @@ class FSDD:
 
     @property
     def report(self) -> dict[str, Any]:
+        """Counts of what was read, see AudioReader."""
         return self.reader.report
 
     def split(self, name: Split) -> list[Recording]:

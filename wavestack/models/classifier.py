@@ -109,6 +109,7 @@ class SequenceClassifier(nn.Module):
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The logits of whole sequences."""
         if x.dim() != 3 or x.shape[1] != self.in_channels:
             raise ValueError(f"x must have shape (B, {self.in_channels}, T), got {tuple(x.shape)}")
         if x.shape[-1] == 0:
@@ -158,6 +159,7 @@ class StridedConv(nn.Module):
         self.norm = MaskedBatchNorm1d(out_channels)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Every stride-th step, and how many steps of each row these are."""
         if lengths is not None:
             x = hide_padding(x, valid_samples(x, lengths))
             lengths = -(-lengths // self.conv.stride[0])

@@ -88,6 +88,7 @@ class TCNForecaster(nn.Module):
         self.linear = nn.Linear(window, horizon)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Forecast the steps behind each window."""
         _check_window(x, self.window)
         B, C, window = x.shape
         level, spread = self._level(x)
@@ -145,6 +146,7 @@ class DLinear(nn.Module):
         self.rest = nn.Linear(window, horizon)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Forecast the steps behind each window."""
         _check_window(x, self.window)
         half = self.kernel_size // 2
         trend = F.avg_pool1d(F.pad(x, (half, half), mode="replicate"), self.kernel_size, stride=1)
