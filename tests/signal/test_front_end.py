@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from wavestack.signal import LogMel, LogMelFrontEnd, WaveformFrontEnd, pre_emphasis
+from wavestack.signal import LogMel, LogMelFrontEnd, WaveformFrontEnd
 
 
 def front_end(**settings) -> LogMelFrontEnd:
@@ -56,21 +56,6 @@ def test_the_mean_of_every_band_is_zero_and_the_range_is_bounded():
     torch.testing.assert_close(shift, shift.mean().expand_as(shift), rtol=0, atol=1e-4)
 
 
-def test_emphasis_comes_before_everything_else():
-    waveform, lengths = torch.randn(2, 800), torch.tensor([800, 640])
-    lifted, _ = front_end(emphasis=0.9)(waveform, lengths)
-    by_hand, _ = front_end()(pre_emphasis(waveform, 0.9), lengths)
-    torch.testing.assert_close(lifted, by_hand)
-    # A hiss 46 dB below a hum lies under the floor without it, and above with it.
-    t = torch.arange(4000) / 8000
-    hum, hiss = torch.sin(2 * torch.pi * 120 * t), 0.005 * torch.sin(2 * torch.pi * 3500 * t)
-    sound, length = (hum + hiss * (t > 0.25))[None], torch.tensor([4000])
-    settings = {"range_db": 40.0, "subtract_mean": False}
-    for emphasis, heard in ((0.0, False), (0.95, True)):
-        x, _ = front_end(emphasis=emphasis, **settings)(sound, length)
-        assert bool(x[0, -3:, 60:90].mean() - x[0, -3:, 10:40].mean() > 0.3) == heard
-
-
 def test_silence_stays_finite():
     for make in (front_end(), WaveformFrontEnd(8000)):
         x, _ = make(torch.zeros(1, 400), torch.tensor([400]))
@@ -80,5 +65,3 @@ def test_silence_stays_finite():
 def test_a_range_without_extent_is_refused():
     with pytest.raises(ValueError, match=r"range_db must be > 0 or null, got 0"):
         front_end(range_db=0)
-    with pytest.raises(ValueError, match=r"emphasis must be in \[0, 1\), got 1"):
-        front_end(emphasis=1.0)

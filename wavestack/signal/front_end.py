@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.signal.mel import LogMel
-from wavestack.signal.pre_emphasis import pre_emphasis
 
 _SILENCE = 1e-4  # root mean square below which a waveform is no longer raised
 
@@ -29,8 +28,6 @@ class LogMelFrontEnd(nn.Module):
         f_max: upper edge of the last band, in Hz; half the sample rate if None.
         range_db: decibels from the loudest point to the floor; None: no floor.
         subtract_mean: subtract the recording's mean of every band; else the mean of all bands.
-        emphasis: coefficient of the pre-emphasis that lifts the treble before everything else, so
-            that weak hisses stay above the floor; 0: none.
 
     Shape:
         waveform: (B, T), lengths: (B,) samples -> (B, n_mels, T // hop_length) and (B,) frames, at
@@ -60,7 +57,6 @@ class LogMelFrontEnd(nn.Module):
         f_max: float | None = None,
         range_db: float | None = 40.0,
         subtract_mean: bool = True,
-        emphasis: float = 0.0,
     ) -> None:
         super().__init__()
         if range_db is not None and range_db <= 0:
@@ -70,16 +66,11 @@ class LogMelFrontEnd(nn.Module):
         self.channels = n_mels
         self.range_db = range_db
         self.subtract_mean = subtract_mean
-        if not 0 <= emphasis < 1:
-            raise ValueError(f"emphasis must be in [0, 1), got {emphasis}")
-        self.emphasis = emphasis
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         hop = self.mel.hop_length
         if waveform.shape[-1] < hop:  # a click is one frame long
             waveform = nn.functional.pad(waveform, (0, hop - waveform.shape[-1]))
-        if self.emphasis:
-            waveform = pre_emphasis(waveform, self.emphasis)
         x = self.mel(waveform)
         frames = (lengths // hop).clamp(min=1)
         inside = (torch.arange(x.shape[-1], device=x.device) < frames[:, None])[:, None]
