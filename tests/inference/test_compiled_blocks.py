@@ -315,7 +315,12 @@ def test_blocks_of_a_wrong_shape_are_named():
         stream.push(torch.zeros(1, 4, 5))
     with pytest.raises(ValueError, match="condition must be given"):
         stream.push(x)
-    with pytest.raises(ValueError, match=r"condition must have shape \(B, 2, 5 or 1\)"):
+    with pytest.raises(ValueError, match=r"condition must have shape \(B or 1, 2, 5 or 1\)"):
         stream.push(x, torch.zeros(1, 2, 4))
+    for shape in ((3, 2, 5), (2, 5)):
+        with pytest.raises(ValueError, match=r"condition must have shape .* got"):
+            stream.push(x, torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"block must be float32 of shape \(1, 3, 5\), got"):
+        stream.push(torch.zeros(1, 5))
     with pytest.raises(ValueError, match="condition must be None"):
         Stream(CausalConv1d(3, 3, 2), engine="compiled").push(x, torch.zeros(1, 2, 5))

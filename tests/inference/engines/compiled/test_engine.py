@@ -16,8 +16,10 @@ pytest.importorskip("numba")
 from bench.fuzz_engines import compare, draw_case
 from wavestack.inference import generate
 from wavestack.inference.engines import choose_engine
+from wavestack.inference.engines.blocks.compiled import CompiledBlocks
 from wavestack.inference.engines.compiled import cache, kernel
 from wavestack.inference.engines.compiled.engine import CompiledEngine
+from wavestack.layers import CausalConv1d
 from wavestack.models import WaveNet
 
 SMALL: dict[str, Any] = {
@@ -136,6 +138,22 @@ def test_who_cannot_be_run_is_told_why(monkeypatch):
     with pytest.raises(ValueError, match=message):
         generate(build(), 5, engine="compiled")
     assert choose_engine(build())[0] == "eager"
+
+
+def test_a_numba_that_cannot_be_imported_is_as_good_as_none(monkeypatch):
+    load = importlib.import_module
+
+    def refuse(name, *rest):
+        if name == "numba":
+            raise ImportError("Numba needs NumPy 2.4 or less. Got NumPy 2.9.\nMore lines.")
+        return load(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    assert choose_engine(build())[0] == "eager"
+    assert CompiledBlocks.why_not(CausalConv1d(1, 1, 2)) == CompiledEngine.why_not(build())
+    message = r"numba cannot be imported: Numba needs NumPy 2\.4 or less\. Got NumPy 2\.9\.$"
+    with pytest.raises(ValueError, match=message):
+        generate(build(), 5, engine="compiled")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavestack.inference.engines.compiled.requirement import why_no_numba
 from wavestack.inference.saved_state import named_tensors, with_tensors
 from wavestack.layers import State
 
@@ -50,17 +51,17 @@ class CompiledBlocks:
     @staticmethod
     def why_not(model: nn.Module) -> str | None:
         """Why this engine cannot run the model here, or None where it can."""
-        try:
-            from wavestack.inference.engines.blocks.structure import build_program
-        except ImportError:
-            return "numba is not installed: pip install 'wavestack[compiled]'"
-        from wavestack.inference.engines.blocks.program import UnsupportedModelError
-
         for parameter in model.parameters():
             if parameter.device.type != "cpu":
                 return f"it runs on the CPU, and the model is on {parameter.device}"
             if parameter.dtype != torch.float32:
                 return f"it computes in float32, and the model is {parameter.dtype}"
+        missing = why_no_numba()
+        if missing is not None:
+            return missing
+        from wavestack.inference.engines.blocks.program import UnsupportedModelError
+        from wavestack.inference.engines.blocks.structure import build_program
+
         try:
             with torch.no_grad():
                 build_program(model)
@@ -74,13 +75,9 @@ class CompiledBlocks:
         if self.program.enter is not None:
             with torch.no_grad():
                 block = self.program.enter(block)
-        batch, channels, length = block.shape
-        if (
-            batch != self.batch_size
-            or channels != self.program.input_channels
-            or block.dtype is not torch.float32
-        ):
-            wanted = (self.batch_size, self.program.input_channels, length)
+        length = block.shape[-1]
+        wanted = (self.batch_size, self.program.input_channels, length)
+        if block.shape != wanted or block.dtype is not torch.float32:
             raise ValueError(
                 f"block must be float32 of shape {wanted}, got {block.dtype}, {tuple(block.shape)}"
             )
@@ -187,10 +184,16 @@ class CompiledBlocks:
         if condition is None or wanted is None:
             word = "given" if condition is None else "None"
             raise ValueError(f"condition must be {word} for this model")
-        shape = (self.batch_size, wanted[2], condition.shape[-1])
-        if condition.shape[-1] not in (1, length) or condition.shape[1] != shape[1]:
+        rows, channels = (1, self.batch_size), wanted[2]
+        given = tuple(condition.shape)
+        if (
+            len(given) != 3
+            or given[0] not in rows
+            or given[1] != channels
+            or given[2] not in (1, length)
+        ):
             raise ValueError(
-                f"condition must have shape (B, {shape[1]}, {length} or 1), "
-                f"got {tuple(condition.shape)}"
+                f"condition must have shape (B or 1, {channels}, {length} or 1), "
+                f"got {given} for B = {self.batch_size}"
             )
-        return condition.detach().expand(shape).contiguous().numpy()
+        return condition.detach().float().expand(self.batch_size, -1, -1).contiguous().numpy()

@@ -8,8 +8,10 @@ looks after): our source files, the versions of the compilers, and the set of in
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 from wavestack.inference.engines.compiled.simd import instruction_set
+
+logger = logging.getLogger(__name__)
 
 
 @cache
@@ -100,4 +104,22 @@ class _Implementation(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
+    """Numba's cache, without which all works as well: a file of it that cannot be used costs one
+    more compilation, not the call."""
+
     _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # what reading a cut or foreign pickle raises may be anything
+            logger.warning("%s cannot be read, so it is compiled anew: %s", self.cache_path, error)
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:  # a full disk, or no longer ours
+            logger.warning("compiled code cannot be kept: %s", error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference.engines.compiled import tables as T
+from wavestack.inference.engines.compiled.requirement import why_no_numba
 from wavestack.models.wavenet import WaveNet
 
 PRECISIONS = ("float32", "float24", "bfloat16")
@@ -73,8 +73,6 @@ class CompiledEngine:
     @staticmethod
     def why_not(model: nn.Module) -> str | None:
         """Why this engine cannot run the model here, or None where it can."""
-        if importlib.util.find_spec("numba") is None:
-            return "numba is not installed: pip install 'wavestack[compiled]'"
         if type(model) is not WaveNet:  # a subclass may compute something else
             return f"it knows WaveNet alone, not {type(model).__name__}"
         if model.training:
@@ -84,7 +82,7 @@ class CompiledEngine:
             return f"it computes on the CPU, the model is on {parameter.device.type}"
         if parameter.dtype != torch.float32:
             return f"it computes in float32, the model is {str(parameter.dtype).split('.')[-1]}"
-        return None
+        return why_no_numba()
 
     def advance(self, num_steps: int) -> Tensor:
         """The next samples as waveform values, (B, num_steps)."""
