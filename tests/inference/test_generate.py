@@ -149,8 +149,9 @@ def test_an_engine_that_cannot_run_a_model_says_why():
     [
         ({"num_samples": 0}, "num_samples must be >= 1, got 0"),
         ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
-        ({"temperature": -1.0}, "temperature must be >= 0, got -1.0"),
-        ({"temperature": float("nan")}, "temperature must be >= 0, got nan"),
+        ({"temperature": -1.0}, "temperature must be >= 0 and finite, got -1.0"),
+        ({"temperature": float("nan")}, "temperature must be >= 0 and finite, got nan"),
+        ({"temperature": float("inf")}, "temperature must be >= 0 and finite, got inf"),
         ({"primer": torch.zeros(2, 5)}, "primer must have 2 dimensions and 1 rows or one"),
         ({"labels": torch.zeros(1, 1).long()}, "labels must be None"),
         ({"seed": -1}, "seed must be"),
@@ -162,7 +163,20 @@ def test_wrong_arguments_are_named(arguments, message):
         generate(WaveNet(**SMALL), **{"num_samples": 3, **arguments})
 
 
-@pytest.mark.parametrize("labels", [[[1, 3]], [[-1, 0]], [[0]]])
+def test_parts_of_a_model_keep_their_modes():
+    model = WaveNet(**SMALL).train()
+    model.stack.eval()
+    generate(model, 3)
+    assert model.training
+    assert not any(module.training for module in model.stack.modules())
+
+
+def test_a_seed_is_a_whole_number():
+    with pytest.raises(TypeError, match="float"):
+        generate(WaveNet(**SMALL), 3, seed=1.5)
+
+
+@pytest.mark.parametrize("labels", [[[1, 3]], [[-1, 0]], [[0]], [[0.0, 1.0]]])
 def test_labels_out_of_range_are_named(labels):
     model = WaveNet(**SMALL, num_labels=(2, 3))
     with pytest.raises(ValueError, match="labels must"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wavestack.inference.noise import SAMPLES
+from wavestack.inference.noise import SAMPLES, check_seed
 
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
@@ -66,8 +66,7 @@ def device_uniform(
         >>> bool((there.numpy() == uniform(7, range(2), range(3), 5)).all())
         True
     """
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be in [0, 2^64), got {seed}")
+    check_seed(seed)
     blocks = torch.arange(-(-num_lanes // 4), device=steps.device)
     counter = (
         blocks[None, None, :],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +43,8 @@ def generate(
 
     Args:
         model: a WaveNet, or any model with ``distribution``, ``condition``, ``initial_state`` and
-            ``stream``; it is run in eval mode and left as it was.
+            ``stream``; it is run in eval mode and left as it was. Several threads may share a
+            model that is in eval mode.
         num_samples: length of the result.
         batch_size: rows; labels, features and primer have as many rows, or one for all.
         labels: (B, L) int64; None on a labelled model draws them from the seed and logs which.
@@ -71,8 +73,8 @@ def generate(
         raise ValueError(f"num_samples must be >= 1, got {num_samples}")
     if batch_size < 1:
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
-    if not temperature >= 0:
-        raise ValueError(f"temperature must be >= 0, got {temperature}")
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be >= 0 and finite, got {temperature}")
     check_seed(seed)
     parameter = next(model.parameters())
     if labels is None and getattr(model, "num_labels", None):
@@ -130,6 +132,8 @@ def _check_labels(model: Any, labels: Tensor) -> None:
     sizes = tuple(getattr(model, "num_labels", None) or ())
     if not sizes:  # the model itself says that it takes none
         return
+    if labels.is_floating_point():
+        raise ValueError(f"labels must be whole numbers, got {labels.dtype}")
     if labels.shape[1] != len(sizes):
         raise ValueError(f"labels must have {len(sizes)} columns, got {labels.shape[1]}")
     if ((labels < 0) | (labels >= torch.tensor(sizes, device=labels.device))).any():
@@ -166,12 +170,14 @@ def _columns(condition: Tensor | None, start: int, stop: int) -> Tensor | None:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
+    """Whatever was in training mode is so again behind it; parts may differ from their whole."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True
 
 
 @contextmanager

@@ -7,6 +7,7 @@ place, so any engine computes just those it needs, in any order.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -57,8 +58,8 @@ def philox4x32(
 
 
 def check_seed(seed: int) -> None:
-    """Raise ValueError when the seed is not a 64-bit number."""
-    if not 0 <= seed < 2**64:
+    """Raise ValueError when the seed is not a 64-bit number, TypeError when it is no whole one."""
+    if not 0 <= operator.index(seed) < 2**64:
         raise ValueError(f"seed must be in [0, 2^64), got {seed}")
 
 
