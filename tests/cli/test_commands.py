@@ -78,6 +78,8 @@ def test_generate_speaks_the_frames_of_a_file(vocoder_folder: Path) -> None:
         ("labels=[6]", r"6 is none of"),
         ("labels=[a,b]", r"labels=\[a,b\]: this model takes 1 label"),
         ("temperature=-1", r"temperature must be >= 0"),
+        ("temperature=inf", r"temperature must be >= 0 and finite, got inf"),
+        ("seed=-1", r"seed must be in \[0, 2\^64\), got -1"),
         ("engine=warp", r"engine must be auto or one of"),
         ("threads=3", r"threads must be 1 or 2, got 3"),
         ("precision=half", r"precision must be one of"),

@@ -147,6 +147,8 @@ def test_knobs_are_numbers(empty_folder: Path) -> None:
     ("word", "expected"),
     [
         ("block=0", "block must be >= 1"),
+        ("block=9999999999999999999", "block must be <= 2,147,483,647 samples"),
+        ("labels=[a]", "labels must be null: this AudioEffect takes none"),
         ("pcm=s24le", "pcm=s24le: must be one of s16le, f32le"),
         ("out=x.mp3", r"out=x\.mp3: must end in \.wav, \.flac or \.ogg, or be -"),
         ("engine=quick", "stream: engine must be auto or one of"),

@@ -125,7 +125,9 @@ class Predictor:
         return np.zeros(0, np.float32)
 
     def figures(self) -> list[str]:
-        mean = torch.tensor(self.nats / max(1, self.count))
+        if not self.count:
+            return []
+        mean = torch.tensor(self.nats / self.count)
         return [f"{bits_per_sample(mean):.3f} bits per sample"]
 
 

@@ -26,6 +26,8 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"seconds must be > 0 and finite, got {cfg.seconds:g}")
     if cfg.batch_size < 1:
         raise UserError(f"batch_size must be >= 1, got {cfg.batch_size}")
+    if not 0 <= cfg.seed < 2**64:  # before labels are drawn from it
+        raise UserError(f"seed must be in [0, 2^64), got {cfg.seed}")
     if Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg", ".txt"):
         raise UserError(f"out={cfg.out}: must end in .wav, .flac or .ogg (text: .txt)")
 

@@ -15,6 +15,8 @@ from wavestack.commands.pcm import FORMATS, Writer, read_blocks
 from wavestack.commands.trained import Trained, write_audio
 from wavestack.errors import UserError
 
+_LONGEST_BLOCK = 2**31 - 1  # for much longer ones no number of bytes fits one call for input
+
 
 def check(cfg: DictConfig) -> None:
     """Stop at values that make no sense, before the model is loaded.
@@ -24,6 +26,8 @@ def check(cfg: DictConfig) -> None:
     """
     if cfg.block < 1:
         raise UserError(f"block must be >= 1 sample, got {cfg.block}")
+    if cfg.block > _LONGEST_BLOCK:
+        raise UserError(f"block must be <= {_LONGEST_BLOCK:,} samples, got {cfg.block:,}")
     if cfg.pcm not in FORMATS:
         raise UserError(f"pcm={cfg.pcm}: must be one of {', '.join(FORMATS)}")
     if cfg.out != "-" and Path(cfg.out).suffix.lower() not in (".wav", ".flac", ".ogg"):
@@ -37,8 +41,10 @@ def run(cfg: DictConfig) -> None:
     trained = Trained(cfg.run, cfg.device)
     model: Any
     if hasattr(trained.model, "distribution"):
+        _refuse(cfg, "condition", trained)
         model = Predictor(trained, cfg.labels, cfg.engine)
     else:
+        _refuse(cfg, "labels", trained)
         model = Effect(trained, cfg.condition, cfg.engine)
     blocks = _blocks(cfg, trained)
     write = Writer(cfg.pcm).write if cfg.out == "-" else None
@@ -62,6 +68,11 @@ def run(cfg: DictConfig) -> None:
         clock,
         sys.stderr if write else sys.stdout,
     )
+
+
+def _refuse(cfg: DictConfig, key: str, trained: Trained) -> None:
+    if cfg[key] is not None:
+        raise UserError(f"{key} must be null: this {type(trained.model).__name__} takes none here")
 
 
 def _report(name: str, model: Any, clock: _Clock, to: TextIO) -> None:
