@@ -336,6 +336,12 @@ def test_folding_weight_norm_keeps_the_function():
             ),
             r"condition must be \(B, 2, 1 or 3\), got \(1, 2, 2\)",
         ),
+        (
+            lambda: TCN(1, [4], condition_channels=2)(
+                torch.zeros(1, 1, 3), torch.tensor([2]), torch.ones(1, 2, 2)
+            ),
+            r"condition must be \(B, 2, 1 or 3\), got \(1, 2, 2\)",
+        ),
         (lambda: TCN(1, [4], lookahead=1.5), "lookahead must be 0 to 4"),
         (lambda: TemporalBlock(1, 4, kernel_size=0), "kernel_size must be >= 1, got 0"),
         (lambda: TCN(1, [4], lookahead=1).initial_state(1, "silence"), "with look-ahead"),

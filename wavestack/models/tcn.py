@@ -151,7 +151,7 @@ class TCN(nn.Module):
         # An embedding comes with its channels innermost in memory; to pad that is slow.
         x = x if channels_last_pays(x) else x.contiguous()
         valid = None if lengths is None else valid_samples(x, lengths)
-        if condition is not None and condition.shape[-1] > 1:
+        if condition is not None and condition.shape[-1] == x.shape[-1]:
             condition = hide_padding(condition, valid)
         total: Tensor | None = None
         for block in self._each_block():
