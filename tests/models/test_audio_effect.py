@@ -95,6 +95,8 @@ def test_one_condition_serves_all_samples():
     [
         ({"channels": ()}, "channels must be one number >= 1 per array"),
         ({"channels": (4, 0)}, "channels must be one number >= 1 per array"),
+        ({"channels": 4}, "channels must be one number >= 1 per array, got 4"),
+        ({"condition_channels": 0}, "condition_channels must be None or >= 1, got 0"),
         ({"activation": "sine"}, "activation must be one of"),
         ({"dilations": ()}, "dilations must be whole numbers"),
     ],
@@ -109,3 +111,5 @@ def test_a_condition_is_asked_for_and_refused():
         AudioEffect((3,), condition_channels=2)(torch.zeros(1, 1, 5))
     with pytest.raises(ValueError, match="condition must be None"):
         AudioEffect((3,))(torch.zeros(1, 1, 5), torch.zeros(1, 1, 1))
+    with pytest.raises(ValueError, match=r"condition must have shape \(B, 2, T or 1\), got"):
+        AudioEffect((3,), condition_channels=2)(torch.zeros(1, 1, 5), torch.zeros(1, 3, 1))

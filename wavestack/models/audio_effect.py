@@ -77,8 +77,10 @@ class AudioEffect(nn.Module):
         sample_rate: int | None = None,
     ) -> None:
         super().__init__()
-        if not channels or any(width < 1 for width in channels):
-            raise ValueError(f"channels must be one number >= 1 per array, got {list(channels)}")
+        if not isinstance(channels, Sequence) or not channels or min(channels) < 1:
+            raise ValueError(f"channels must be one number >= 1 per array, got {channels}")
+        if condition_channels is not None and condition_channels < 1:
+            raise ValueError(f"condition_channels must be None or >= 1, got {condition_channels}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {ACTIVATIONS}, got {activation!r}")
         self.channels = tuple(channels)
@@ -212,4 +214,9 @@ class AudioEffect(nn.Module):
             )
         if condition is None:
             return x
+        if condition.dim() != 3 or condition.shape[1] != self.condition_channels:
+            raise ValueError(
+                f"condition must have shape (B, {self.condition_channels}, T or 1), "
+                f"got {tuple(condition.shape)}"
+            )
         return torch.cat([x, condition.expand(x.shape[0], -1, x.shape[-1])], dim=1)
