@@ -76,6 +76,8 @@ def test_generate_speaks_the_frames_of_a_file(vocoder_folder: Path) -> None:
     [
         ("labels=[b]", r"b is none of pluck, a, e, i, o, u"),
         ("labels=[6]", r"6 is none of"),
+        ("labels=[true]", r"True is none of"),
+        ("labels={a:1}", r"must be a list of names or numbers"),
         ("labels=[a,b]", r"labels=\[a,b\]: this model takes 1 label"),
         ("temperature=-1", r"temperature must be >= 0"),
         ("temperature=inf", r"temperature must be >= 0 and finite, got inf"),

@@ -138,7 +138,7 @@ def test_knobs_are_numbers(empty_folder: Path) -> None:
     arguments = {"channels": [3], "num_layers": 2, "condition_channels": 2}
     words = ["stream", save_model(AudioEffect, "knobs.safetensors", **arguments), "input=in.wav"]
     run([*words, "condition=[0.1,0.9]", "out=a.wav"])
-    for word in ("condition=[0.1]", "condition=null", "condition=[a,b]"):
+    for word in ("condition=[0.1]", "condition=null", "condition=[a,b]", "condition=[1,nan]"):
         with pytest.raises(UserError, match="takes 2 numbers"):
             run([*words, word])
 

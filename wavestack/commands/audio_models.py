@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,7 @@ class Predictor:
         if getattr(model, "num_labels", ()):
             if labels is None:
                 raise UserError("labels must be given for this model: labels=[NAME,...]")
-            given = labels if not isinstance(labels, (str, int)) else [labels]
-            row = trained.labels(list(given)).to(trained.device)
+            row = trained.labels(labels).to(trained.device)
             with torch.inference_mode():
                 self.condition = model.condition(row, None, 1)
         try:
@@ -132,4 +132,4 @@ class Predictor:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -51,8 +51,7 @@ def run(cfg: DictConfig) -> None:
     num_samples = _length(trained, cfg.seconds, features, primer)
     labels = None
     if cfg.labels is not None:
-        given = cfg.labels if not isinstance(cfg.labels, (str, int)) else [cfg.labels]
-        labels = trained.labels(list(given)).expand(cfg.batch_size, -1)
+        labels = trained.labels(cfg.labels).expand(cfg.batch_size, -1)
     elif getattr(model, "num_labels", ()):
         labels = draw_labels(model, cfg.batch_size, cfg.seed)
     options = {key: cfg[key] for key in ("threads", "precision") if cfg[key] is not None}

@@ -56,12 +56,15 @@ class Trained:
         sizes = tuple(getattr(self.model, "num_labels", ()))
         return names if tuple(len(kind) for kind in names) == sizes else ()
 
-    def labels(self, given: Sequence[Any]) -> Tensor:
-        """Names or numbers of labels as (1, L) int64.
+    def labels(self, wanted: Any) -> Tensor:
+        """Names or numbers of labels, or a single one, as (1, L) int64.
 
         Raises:
             UserError: when their number is not the model's, or one is unknown.
         """
+        if isinstance(wanted, Mapping):
+            raise UserError(f"labels={wanted}: must be a list of names or numbers: labels=[a,b]")
+        given = [wanted] if isinstance(wanted, (str, int, float)) else list(wanted)
         sizes = tuple(getattr(self.model, "num_labels", ()))
         if len(given) != len(sizes):
             raise UserError(f"labels={_shown(given)}: this model takes {len(sizes)} labels")
@@ -71,7 +74,7 @@ class Trained:
             kind = names[place] if names else ()
             if str(label) in kind:
                 row.append(kind.index(str(label)))
-            elif isinstance(label, int) and 0 <= label < size:
+            elif type(label) is int and 0 <= label < size:
                 row.append(label)
             else:
                 known = ", ".join(kind) if kind else f"0 to {size - 1}"
@@ -146,7 +149,7 @@ def write_audio(file: Path, waveform: np.ndarray, sample_rate: int) -> None:
     """Write 16-bit audio in the format of the file's suffix, whole or not at all.
 
     Raises:
-        UserError: when the suffix is none of .wav, .flac and .ogg.
+        UserError: when the suffix is none of .wav, .flac and .ogg, or a sample is not finite.
     """
     import io
 
@@ -157,6 +160,8 @@ def write_audio(file: Path, waveform: np.ndarray, sample_rate: int) -> None:
     kind = file.suffix.lower().removeprefix(".")
     if kind not in ("wav", "flac", "ogg"):
         raise UserError(f"out={file}: must end in .wav, .flac or .ogg")
+    if not np.isfinite(waveform).all():
+        raise UserError(f"out={file}: not written, for the model gave numbers that are not finite")
     content = io.BytesIO()
     # Rounded here, because the formats round floats differently; 16-bit audio has no +1.
     numbers = (waveform * 2**15).round().clip(-(2**15), 2**15 - 1).astype(np.int16)
@@ -187,4 +192,4 @@ def check_autoregressive(model: nn.Module, command: str) -> None:
         UserError: naming the model's class.
     """
     if not hasattr(model, "distribution"):
-        raise UserError(f"{command}: a {type(model).__name__} does not make up audio")
+        raise UserError(f"{command}: this {type(model).__name__} does not make up audio")
