@@ -134,3 +134,10 @@ def test_a_mix_holds_both_in_their_shares():
 def test_numbers_out_of_range_are_refused(settings: dict, message: str):
     with pytest.raises(ValueError, match=message):
         SoundAugmentation(**settings)
+
+
+def test_a_rotated_sound_begins_anywhere_and_keeps_its_samples():
+    waveform = np.arange(50, dtype=np.float32)
+    turned = SoundAugmentation(rotate=True)(waveform, 8000, np.random.default_rng(0))
+    assert turned[0] > 0
+    np.testing.assert_array_equal(np.roll(turned, int(turned[0])), waveform)

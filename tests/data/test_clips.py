@@ -62,6 +62,23 @@ def test_evaluation_shows_every_recording_whole_and_once_whatever_the_batches():
         torch.testing.assert_close(x, alone[0], rtol=1e-5, atol=1e-5)
 
 
+def test_nothing_is_varied_in_evaluation():
+    plain, varied = clip_data().eval_batches("test"), clip_data(**VARIED).eval_batches("test")
+    for batch, other in zip(plain, varied, strict=True):
+        assert all(torch.equal(batch[name], other[name]) for name in ("x", "lengths", "target"))
+
+
+def test_mixed_classes_are_those_of_two_sounds_of_the_batch():
+    data = clip_data(batch_size=7)
+    plain = data.train_batches(0)[0]["target"]
+    mixed = clip_data(batch_size=7, mixup=0.4).train_batches(0)[0]["target"]
+    torch.testing.assert_close(mixed.sum(1), torch.ones(7))
+    assert (mixed.gather(1, plain[:, None]) > 0).all()
+    partners = mixed.scatter(1, plain[:, None], 0.0)
+    assert partners.any()
+    assert ((partners > 0).sum(1) <= 1).all()
+
+
 def test_descriptions_are_of_the_recordings_in_order():
     vectors, classes = clip_data().descriptions("val")
     assert vectors.shape == (2, 80)

@@ -29,6 +29,14 @@ def test_a_padded_row_is_classified_as_the_row_alone(pooling, strides, lookahead
         torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
 
 
+def test_padding_is_not_the_maximum_of_a_row_below_zero():
+    net = model(pooling="mean_max", activation="gelu").eval()
+    x, lengths = torch.randn(3, 5, 20), torch.tensor([20, 2, 1])
+    for row, length in enumerate(lengths.tolist()):
+        alone = net(x[row : row + 1, :, :length])[0]
+        torch.testing.assert_close(net(x, lengths)[row], alone, rtol=1e-4, atol=1e-5)
+
+
 def test_what_stands_in_the_padding_does_not_matter_in_training_either():
     net = model(strides=(2,))
     x, lengths = torch.randn(3, 5, 40), torch.tensor([40, 20, 11])
