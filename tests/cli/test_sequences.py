@@ -84,7 +84,7 @@ def test_music_leaves_pictures_and_is_no_audio(tmp_path: Path) -> None:
     figures = json.loads((folder / "evaluation.json").read_text())
     assert figures["element"] == "frames"
     assert set(figures["baselines"]) == {"frequencies of keys", "repeat the last frame"}
-    assert "RNN-NADE" in str(figures["published"])
+    assert not figures["published"]  # of the chorales, which these pieces are not
     with pytest.raises(UserError, match="not a model of audio"):
         run(["generate", f"run={folder}"])
 
