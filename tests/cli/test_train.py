@@ -29,6 +29,15 @@ def test_every_recipe_runs_its_smoke_test(recipe: str, tmp_path: Path, monkeypat
     assert read_run_config(tmp_path / "run").name == recipe
 
 
+def test_a_smoke_test_may_sweep(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["recipe=adding", "debug=smoke", "model.channels=4,6", "hydra.sweep.dir=runs"]
+    assert run(["train", *words, "--multirun"]) == 0
+    runs = [read_run_config(tmp_path / "runs" / job) for job in "01"]
+    assert [cfg.model.channels for cfg in runs] == [4, 6]
+    assert [cfg.data.batch_size for cfg in runs] == [2, 2]
+
+
 def test_run_folder_is_named_by_recipe_and_time(tmp_path: Path, monkeypatch) -> None:
     seen: list[Path] = []
     monkeypatch.chdir(tmp_path)

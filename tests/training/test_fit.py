@@ -228,6 +228,10 @@ def test_continuous_outputs_and_mel_features_train(tmp_path, tiny_config, output
             {"model__num_labels": [5]},
             r"model.num_labels is \[5\], but the data's labels have \[6\]",
         ),
+        (
+            {"task___target_": "wavestack.tasks.ClassificationTask"},
+            r"task is a ClassificationTask, but the data \(AudioData\) are made for Autoregressive",
+        ),
         ({"model__condition_channels": 8, "model__hop_length": 64}, "the data give no features"),
         ({"gradient_clip_norm": -1.0}, r"trainer\.gradient_clip_norm must be > 0, got -1\.0"),
         ({"log_every_steps": 0}, r"trainer\.log_every_steps must be >= 1, got 0"),

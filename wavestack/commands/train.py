@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,6 @@ SAME_TEST = (
     *("data.segment", "data.context", "data.window"),
 )
 
-# A sweep: a,b or choice(a,b) or glob(*).
-_SWEEP = re.compile(r"[,(]")
-
 
 def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
     """Add the values that follow from others: the folder of a continued run, a smoke test's data.
@@ -56,10 +52,11 @@ def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
         return overrides + [f"{key}={value}" for key, value in extra.items() if key not in words]
     if not words.keys() & {"recipe", "name"}:
         overrides = [*overrides, "name=unnamed"]
-    if words.get("debug") == "smoke" and not _SWEEP.search(words.get("recipe", "")):
+    if words.get("debug") == "smoke" and not _sweeps(f"recipe={words.get('recipe', 'null')}"):
         from wavestack.config import compose_with_hydra
 
-        cfg = compose_with_hydra("train", overrides, config_dir)
+        single = [word for word in overrides if not _sweeps(word)]
+        cfg = compose_with_hydra("train", single, config_dir)
         for key, value in _stand_in(cfg, words).items():
             if isinstance(value, dict):
                 # A config can add and change keys but not exchange an object for one with other
@@ -68,6 +65,17 @@ def prepare(overrides: list[str], config_dir: Path | None = None) -> list[str]:
                 overrides = [*overrides, *([f"~data.{key}"] if there else [])]
             overrides = [*overrides, f"++data.{key}={_word(value)}"]
     return overrides
+
+
+def _sweeps(word: str) -> bool:
+    """Whether a word of the command line stands for several values, one job each."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        return OverridesParser.create().parse_override(word).is_sweep_override()
+    except OverrideParseException:  # Hydra says what is wrong with it when its turn comes
+        return False
 
 
 def _word(value: Any) -> str:

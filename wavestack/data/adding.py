@@ -39,6 +39,8 @@ class AddingProblem(GeneratedSequences):
         True
     """
 
+    tasks = ("AddingTask",)
+
     def __init__(
         self,
         length: int = 600,

@@ -37,6 +37,8 @@ class AudioData(TaskData):
         ['labels', 'mask', 'waveform']
     """
 
+    tasks = ("AutoregressiveAudioTask",)
+
     def __init__(
         self,
         source: Source,

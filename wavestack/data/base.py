@@ -23,6 +23,7 @@ class TaskData(ABC):
         label_names: for each kind of label the names of its classes; empty when unlabelled.
         sample_rate: of audio, in Hz; None for what has no clock.
         item_noun: what `num_items` counts, in the plural.
+        tasks: names of the tasks whose batches these are; empty: any.
     """
 
     batch_size: int
@@ -30,6 +31,7 @@ class TaskData(ABC):
     label_names: tuple[tuple[str, ...], ...] = ()
     sample_rate: int | None = None
     item_noun: ClassVar[str] = "recordings"
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def train_batches(self, seed: int) -> Any:

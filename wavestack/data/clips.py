@@ -57,6 +57,7 @@ class ClipData(TaskData):
 
     sample_rate: int
     item_noun = "recordings"
+    tasks = ("ClassificationTask",)
     description = "mean and deviation of the log-mel spectrum"
 
     def __init__(

@@ -51,6 +51,8 @@ class CopyMemory(GeneratedSequences):
         True
     """
 
+    tasks = ("CopyMemoryTask",)
+
     def __init__(
         self,
         delay: int = 1000,

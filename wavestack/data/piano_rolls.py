@@ -52,6 +52,7 @@ class PianoRolls(TaskData):
     """
 
     item_noun: ClassVar[str] = "pieces"
+    tasks = ("PianoRollTask",)
 
     def __init__(
         self,

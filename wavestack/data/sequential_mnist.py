@@ -46,6 +46,7 @@ class SequentialMNIST(TaskData):
     """
 
     item_noun: ClassVar[str] = "images"
+    tasks = ("ClassificationTask",)
     label_names = (tuple("0123456789"),)
     description = "the pixels"
 

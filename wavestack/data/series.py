@@ -62,6 +62,7 @@ class SeriesData(TaskData):
     """
 
     item_noun = "windows"
+    tasks = ("ForecastingTask",)
 
     def __init__(
         self,

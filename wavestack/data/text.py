@@ -56,6 +56,7 @@ class Text(TaskData):
     """
 
     item_noun: ClassVar[str] = "texts"
+    tasks = ("CharacterTask",)
 
     def __init__(
         self,

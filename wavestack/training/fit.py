@@ -170,7 +170,8 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     """Constructs model, optimizer, schedule and task, and checks that they suit the data.
 
     Raises:
-        UserError: when the model's labels are not those of the data.
+        UserError: when the model's labels are not those of the data, or the data are for another
+            task.
     """
     settings = cfg.trainer
     model = instantiate(cfg.model, key="model")
@@ -183,7 +184,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     if getattr(model, "condition_channels", None) and getattr(data, "mel", None) is None:
         raise UserError("model.condition_channels is set, but the data give no features (data.mel)")
     data.check_model(model)
-    return instantiate(
+    task = instantiate(
         cfg.task,
         model,
         instantiate(cfg.optimizer, key="optimizer"),
@@ -194,6 +195,13 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
         sharded=settings.strategy == "fsdp",
         compiled=settings.compile,
     )
+    names = {kind.__name__ for kind in type(task).__mro__}
+    if data.tasks and names.isdisjoint(data.tasks):
+        raise UserError(
+            f"task is a {type(task).__name__}, but the data ({type(data).__name__}) are made for "
+            f"{' or '.join(data.tasks)}"
+        )
+    return task
 
 
 def _check_folder(folder: RunFolder, max_steps: int, resume: bool) -> None:
