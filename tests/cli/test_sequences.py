@@ -68,6 +68,8 @@ def test_generate_writes_text(text: Path, capsys, tmp_path: Path, monkeypatch) -
         ("primer=XYZ", r"primer=XYZ, line 1: the character 'X' \(U\+0058\) is not among the"),
         ("characters=0", "characters must be >= 1, got 0"),
         ("seconds=2", "seconds=2.0: this model writes text"),
+        ("engine=compiled", "engine=compiled: text has one engine only"),
+        ("threads=2", "threads=2: text has one engine only"),
         ("temperature=-1", "temperature must be >= 0"),
     ],
 )

@@ -32,6 +32,9 @@ def write_text(cfg: DictConfig) -> None:
     for key in ("labels", "mel_from", "seconds"):
         if cfg[key] is not None:
             raise UserError(f"{key}={cfg[key]}: this model writes text; it takes primer=TEXT")
+    for key, default in (("engine", "auto"), ("threads", None), ("precision", None)):
+        if cfg[key] != default:
+            raise UserError(f"{key}={cfg[key]}: text has one engine only; leave {key} out")
     if cfg.characters < 1:
         raise UserError(f"characters must be >= 1, got {cfg.characters}")
     alphabet = _alphabet(read_config(Path(cfg.run)))

@@ -138,9 +138,10 @@ class SequentialMNIST(TaskData):
         try:
             found = MNIST(str(self.root), train=split != "test", download=False)
         except (RuntimeError, ValueError, OSError) as error:
-            words = (str(error).splitlines() or [type(error).__name__])[0]
+            # torchvision's own words name an argument (download) that a recipe does not have.
             raise UserError(
-                f"data.root={self.root}: torchvision cannot read MNIST there ({words})"
+                f"data.root={self.root}: torchvision finds no readable MNIST there; the folder "
+                "holds MNIST/raw with the four idx files"
             ) from error
         pixels = found.data.numpy().reshape(-1, NUM_PIXELS)
         digits = found.targets.numpy().astype(np.int64)
