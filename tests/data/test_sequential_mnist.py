@@ -57,7 +57,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such folder"):
         SequentialMNIST(str(tmp_path / "none"))
     with pytest.raises(
-        UserError, match=r"data\.root=.*: torchvision finds no readable MNIST there"
+        UserError, match="torchvision finds no readable MNIST there"
     ):
         SequentialMNIST(str(tmp_path)).images("test")
     write(tmp_path)
