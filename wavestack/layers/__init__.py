@@ -1,10 +1,17 @@
-"""Layers that run three ways: offline, in blocks, and sample by sample. Needs torch alone."""
+"""The layers of signals, which run offline, in blocks and sample by sample, and those of images.
 
+Needs torch alone.
+"""
+
+from wavestack.layers.aspp import ASPP, ImagePooling, atrous_rates
 from wavestack.layers.conv1d import CausalConv1d
+from wavestack.layers.conv2d import AtrousConv2d, dilate_kernel
 from wavestack.layers.gated import GatedResidualBlock
 from wavestack.layers.lookahead import LookaheadConv1d
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
+from wavestack.layers.norm2d import PooledBatchNorm2d
 from wavestack.layers.schedule import dilation_schedule, kernel_schedule
+from wavestack.layers.separable import DepthwiseSeparableConv2d
 from wavestack.layers.stack import DilatedStack
 from wavestack.layers.state import State, detach_state, map_state, reset_rows
 from wavestack.layers.temporal import TemporalBlock
@@ -12,17 +19,24 @@ from wavestack.layers.upsample import FeatureUpsampler
 from wavestack.layers.weight_norm import apply_weight_norm, fold_weight_norm
 
 __all__ = [
+    "ASPP",
+    "AtrousConv2d",
     "CausalConv1d",
     "ChannelNorm",
+    "DepthwiseSeparableConv2d",
     "DilatedStack",
     "FeatureUpsampler",
     "GatedResidualBlock",
+    "ImagePooling",
     "LookaheadConv1d",
     "MaskedBatchNorm1d",
+    "PooledBatchNorm2d",
     "State",
     "TemporalBlock",
     "apply_weight_norm",
+    "atrous_rates",
     "detach_state",
+    "dilate_kernel",
     "dilation_schedule",
     "fold_weight_norm",
     "kernel_schedule",
