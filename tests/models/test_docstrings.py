@@ -10,8 +10,14 @@ import pytest
 
 import wavestack.models
 
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(wavestack.models.__path__, "wavestack.models.")
+    if not module.ispkg
+]
 
-@pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(wavestack.models.__path__)])
+
+@pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    result = doctest.testmod(importlib.import_module(f"wavestack.models.{name}"))
+    result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0

@@ -1,0 +1,74 @@
+"""What every backbone is: an image in, a tuple of ever coarser features out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module):
+    """The one interface of all backbones.
+
+    A backbone turns an image into features of nominal strides 2, 4, 8, 16 and 32, shallow to deep.
+    `output_stride` caps them: what would be coarser dilates instead. Names and shapes of the
+    parameters are the same at every output stride, so weights pass from one to another.
+
+    Attributes:
+        in_channels: channels of the image.
+        out_channels: channels of the features, one number for each.
+        strides: input pixels for one step of the features, one number for each.
+        output_stride: the stride of the last features.
+        dilation: the rate that a layer behind the last features needs where it shall see what it
+            sees at output stride 32 (fc6 of a dilated VGG); 1 without dilation.
+
+    Shape:
+        x: (B, in_channels, H, W) -> tuple of (B, out_channels[i], H_i, W_i); H_i is H / strides[i],
+        rounded up (down in a VGG, whose pools drop an odd last row).
+    """
+
+    in_channels: int
+    out_channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    output_stride: int
+    dilation: int
+    classifier: ClassVar[tuple[str, ...]] = ()  # how keys of a published classifier begin
+    torchvision_weights: str | None = None  # the name of published weights, where there are any
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Features, shallow to deep."""
+        raise NotImplementedError
+
+    def translate(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A state dict in the names of this class; those of other people's files may differ."""
+        return state
+
+    def example_input(self) -> Tensor:
+        """A black image that every stride divides."""
+        return torch.zeros(1, self.in_channels, 64, 64)
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew: normal convolutions of variance 2 / fan out, no bias.
+
+        References:
+            He et al. (2015), "Delving deep into rectifiers", equation 14.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+
+
+def check_in_channels(in_channels: int) -> int:
+    """`in_channels`, where it is one of an image.
+
+    Raises:
+        ValueError: when it is below 1.
+    """
+    if in_channels < 1:
+        raise ValueError(f"in_channels must be >= 1, got {in_channels}")
+    return in_channels
