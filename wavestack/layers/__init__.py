@@ -4,9 +4,12 @@ Needs torch alone.
 """
 
 from wavestack.layers.aspp import ASPP, ImagePooling, atrous_rates
+from wavestack.layers.bilinear import BilinearConvTranspose2d
+from wavestack.layers.context import ContextModule
 from wavestack.layers.conv1d import CausalConv1d
 from wavestack.layers.conv2d import AtrousConv2d, dilate_kernel
 from wavestack.layers.gated import GatedResidualBlock
+from wavestack.layers.hybrid_dilation import HybridDilatedConv2d, maximum_distance, refuse_holes
 from wavestack.layers.lookahead import LookaheadConv1d
 from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
 from wavestack.layers.norm2d import PooledBatchNorm2d
@@ -21,12 +24,15 @@ from wavestack.layers.weight_norm import apply_weight_norm, fold_weight_norm
 __all__ = [
     "ASPP",
     "AtrousConv2d",
+    "BilinearConvTranspose2d",
     "CausalConv1d",
     "ChannelNorm",
+    "ContextModule",
     "DepthwiseSeparableConv2d",
     "DilatedStack",
     "FeatureUpsampler",
     "GatedResidualBlock",
+    "HybridDilatedConv2d",
     "ImagePooling",
     "LookaheadConv1d",
     "MaskedBatchNorm1d",
@@ -41,5 +47,7 @@ __all__ = [
     "fold_weight_norm",
     "kernel_schedule",
     "map_state",
+    "maximum_distance",
+    "refuse_holes",
     "reset_rows",
 ]
