@@ -72,3 +72,14 @@ def check_in_channels(in_channels: int) -> int:
     if in_channels < 1:
         raise ValueError(f"in_channels must be >= 1, got {in_channels}")
     return in_channels
+
+
+def check_base_channels(base_channels: int) -> int:
+    """`base_channels`, where it is a width.
+
+    Raises:
+        ValueError: when it is below 1.
+    """
+    if base_channels < 1:
+        raise ValueError(f"base_channels must be >= 1, got {base_channels}")
+    return base_channels

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wavestack.models.backbones.base import Backbone, check_in_channels
+from wavestack.models.backbones.base import Backbone, check_base_channels, check_in_channels
 from wavestack.models.backbones.plan import feature_strides, plan_stages, unit_rates
 from wavestack.models.backbones.residual import BasicBlock, Bottleneck, residual_stage
 
@@ -34,6 +34,7 @@ class ResNet(Backbone):
         multi_grid: factors of the rates in the last stage's blocks, (1, 2, 4) in DeepLabV3; None
             for 1 in all.
         in_channels: channels of the image.
+        base_channels: width of the stem and the first stage, on which all others follow.
         dilated: False leaves all rates at 1, strides and widths as they are.
 
     Shape:
@@ -64,6 +65,7 @@ class ResNet(Backbone):
         output_stride: int = 32,
         multi_grid: Sequence[int] | None = None,
         in_channels: int = 3,
+        base_channels: int = 64,
         dilated: bool = True,
     ) -> None:
         super().__init__()
@@ -80,22 +82,35 @@ class ResNet(Backbone):
         self.dilation = stages[-1].dilation
         rates = unit_rates(multi_grid, counts[-1], "block of the last stage", dilated=dilated)
 
-        self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        base = check_base_channels(base_channels)
+        self.conv1 = nn.Conv2d(in_channels, base, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(base)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        widths = [64 * block.expansion * 2**i for i in range(4)]
-        self.out_channels = (64, *widths)
-        self.layer1 = residual_stage(block, 64, 64, counts[0], stages[0])
-        self.layer2 = residual_stage(block, widths[0], 128, counts[1], stages[1])
-        self.layer3 = residual_stage(block, widths[1], 256, counts[2], stages[2])
-        self.layer4 = residual_stage(block, widths[2], 512, counts[3], stages[3], rates)
+        widths = [base * block.expansion * 2**i for i in range(4)]
+        self.out_channels = (base, *widths)
+        self.layer1 = residual_stage(block, base, base, counts[0], stages[0])
+        self.layer2 = residual_stage(block, widths[0], 2 * base, counts[1], stages[1])
+        self.layer3 = residual_stage(block, widths[1], 4 * base, counts[2], stages[2])
+        self.layer4 = residual_stage(block, widths[2], 8 * base, counts[3], stages[3], rates)
         self.reset_parameters()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features of five strides."""
-        stem = torch.relu_(self.bn1(self.conv1(x)))
-        c2 = self.layer1(self.maxpool(stem))
+        stem, pooled = self.stem(x)
+        return stem, *self.stages(pooled)
+
+    def stem(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The first features, and their pool, which the first stage reads.
+
+        Shape:
+            x: (B, in_channels, H, W) -> at strides 2 and 4
+        """
+        y = torch.relu_(self.bn1(self.conv1(x)))
+        return y, self.maxpool(y)
+
+    def stages(self, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The features of the four stages, from the stem's pool."""
+        c2 = self.layer1(pooled)
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
-        c5 = self.layer4(c4)
-        return stem, c2, c3, c4, c5
+        return c2, c3, c4, self.layer4(c4)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from wavestack.models.backbones.base import Backbone, check_in_channels
+from wavestack.models.backbones.base import Backbone, check_base_channels, check_in_channels
 from wavestack.models.backbones.plan import feature_strides, plan_stages, unit_rates
 
-_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+# Width of each convolution over that of the first.
+_FACTORS = ((1, 1), (2, 2), (4, 4, 4), (8, 8, 8), (8, 8, 8))
 
 
 class VGG16(Backbone):
@@ -24,6 +25,7 @@ class VGG16(Backbone):
         output_stride: 4, 8, 16 or 32: input size over size of the last features.
         multi_grid: factors of the rates of the last three convolutions; None for 1 in all.
         in_channels: channels of the image.
+        base_channels: width of the first convolutions, on which all others follow.
         dilated: False leaves all rates at 1; the pools stay out all the same.
 
     Shape:
@@ -60,22 +62,25 @@ class VGG16(Backbone):
         output_stride: int = 32,
         multi_grid: Sequence[int] | None = None,
         in_channels: int = 3,
+        base_channels: int = 64,
         dilated: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels = check_in_channels(in_channels)
         self.output_stride = output_stride
-        self.out_channels = tuple(widths[-1] for widths in _WIDTHS)
+        base = check_base_channels(base_channels)
+        all_widths = [[base * factor for factor in factors] for factors in _FACTORS]
+        self.out_channels = tuple(widths[-1] for widths in all_widths)
         self.strides = feature_strides((2, 4, 8, 16, 32), output_stride)
         self.torchvision_weights = f"VGG16{'_BN' * batch_norm}_Weights.IMAGENET1K_V1"
-        pools = plan_stages((2,) * len(_WIDTHS), output_stride, dilated=dilated)
+        pools = plan_stages((2,) * len(all_widths), output_stride, dilated=dilated)
         self.dilation = pools[-1].dilation
         last_rates = unit_rates(multi_grid, 3, "convolution of the last stage", dilated=dilated)
 
         layers: list[nn.Module] = []
         self.ends: tuple[int, ...] = ()  # the indices of the five pools
-        for i, (widths, pool) in enumerate(zip(_WIDTHS, pools, strict=True)):
-            rates = last_rates if i == len(_WIDTHS) - 1 else (1,) * len(widths)
+        for i, (widths, pool) in enumerate(zip(all_widths, pools, strict=True)):
+            rates = last_rates if i == len(all_widths) - 1 else (1,) * len(widths)
             for width, rate in zip(widths, rates, strict=True):
                 dilation = pool.entry_dilation * rate
                 layers.append(nn.Conv2d(in_channels, width, 3, padding=dilation, dilation=dilation))
