@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from wavestack.models.backbones.base import Backbone
+from wavestack.models.backbones.drn import DRN
 from wavestack.models.backbones.resnet import ResNet
 from wavestack.models.backbones.vgg import VGG16
 from wavestack.models.backbones.weights import load_weights
@@ -15,6 +16,10 @@ _BUILDERS: dict[str, Callable[..., Backbone]] = {
     **{f"resnet{depth}": partial(ResNet, depth) for depth in (18, 34, 50, 101)},
     "vgg16": VGG16,
     "vgg16_bn": partial(VGG16, batch_norm=True),
+    **{
+        f"drn_{variant}": partial(DRN, variant)
+        for variant in ("c_26", "c_42", "c_58", "d_22", "d_38", "d_54", "d_105")
+    },
 }
 
 BACKBONES = tuple(_BUILDERS)
@@ -26,6 +31,7 @@ def make_backbone(
     output_stride: int = 32,
     multi_grid: Sequence[int] | None = None,
     in_channels: int = 3,
+    base_channels: int | None = None,
     weights: str | Path | None = None,
     dilated: bool = True,
 ) -> Backbone:
@@ -37,6 +43,8 @@ def make_backbone(
             coarser dilates instead; parameters are the same at all four.
         multi_grid: factors of the rates in the last stage (DeepLabV3); None for 1 in all.
         in_channels: channels of the image.
+        base_channels: width of the first convolutions, on which all others follow; None for the
+            published one (64 in ResNets and VGG, 16 in DRNs, 32 in Xceptions).
         weights: None for random ones (He et al., 2015), the path of a file, or "imagenet": see
             `load_weights`.
         dilated: False leaves all rates at 1: the control of the same width and strides.
@@ -57,11 +65,13 @@ def make_backbone(
     """
     if name not in _BUILDERS:
         raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, got {name!r}")
+    width = {} if base_channels is None else {"base_channels": base_channels}
     backbone = _BUILDERS[name](
         output_stride=output_stride,
         multi_grid=multi_grid,
         in_channels=in_channels,
         dilated=dilated,
+        **width,
     )
     if weights is not None:
         load_weights(backbone, weights)

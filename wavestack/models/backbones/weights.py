@@ -46,14 +46,25 @@ def load_weights(backbone: Backbone, weights: str | Path) -> None:
             or of another shape, or the download fails; one line, which names the file and the
             first such key.
     """
-    source = str(weights)
-    if source == IMAGENET:
-        source, state = _from_hub(backbone)
-    else:
-        state = _unwrap(source, _read(Path(weights)))
+    source, state = read_weights(backbone, weights)
     state = _without_classifier(source, backbone, backbone.translate(state))
     _compare(source, backbone, state)
     backbone.load_state_dict(state, strict=False)  # _compare was strict
+
+
+def read_weights(backbone: Backbone, weights: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """The name and all tensors of a file, or of torchvision's weights for a backbone.
+
+    Args:
+        backbone: says which weights of torchvision's are meant.
+        weights: as for `load_weights`.
+
+    Raises:
+        UserError: when a file is missing, damaged or no state dict, or the download fails.
+    """
+    if str(weights) == IMAGENET:
+        return _from_hub(backbone)
+    return str(weights), _unwrap(str(weights), _read(Path(weights)))
 
 
 def _read(path: Path) -> Any:
