@@ -5,6 +5,7 @@ from wavestack.models.audio_effect import AudioEffect
 from wavestack.models.classifier import SequenceClassifier
 from wavestack.models.forecaster import DLinear, TCNForecaster
 from wavestack.models.piano_roll import PianoRollTCN
+from wavestack.models.super_resolution import SuperResolutionNet
 from wavestack.models.tcn import TCN
 from wavestack.models.wavenet import WaveNet
 
@@ -14,6 +15,7 @@ __all__ = [
     "DLinear",
     "PianoRollTCN",
     "SequenceClassifier",
+    "SuperResolutionNet",
     "TCNForecaster",
     "WaveNet",
     "fold_weight_norm",

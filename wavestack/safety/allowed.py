@@ -13,11 +13,13 @@ _WAVESTACK = {
         *("SeriesData", "SoundAugmentation", "SyntheticAudio"),
         *("AddingProblem", "CopyMemory", "PianoRollFile", "PianoRolls", "SyntheticPianoRolls"),
         *("SequentialMNIST", "Text"),
+        *("CamVid", "IsbiEM", "PairAugmentation", "SegmentationData", "SyntheticShapes"),
+        *("ImageFolder", "SuperResolutionData"),
     ),
     "signal": ("LogMel", "LogMelFrontEnd", "WaveformFrontEnd"),
     "models": (
         *("AudioEffect", "DLinear", "PianoRollTCN", "SequenceClassifier", "TCN", "TCNForecaster"),
-        "WaveNet",
+        *("SuperResolutionNet", "WaveNet"),
     ),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
@@ -31,10 +33,10 @@ _WAVESTACK = {
             "ClassificationTask",
             "CopyMemoryTask",
         ),
-        *("ForecastingTask", "PianoRollTask"),
+        *("ForecastingTask", "PianoRollTask", "SegmentationTask", "SuperResolutionTask"),
     ),
     "training.muon": ("MuonAdamW",),
-    "training.schedules": ("Constant", "OneCycle", "WarmupCosine"),
+    "training.schedules": ("Constant", "OneCycle", "Poly", "WarmupCosine"),
 }
 
 _OPTIMIZERS = (

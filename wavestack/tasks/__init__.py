@@ -17,6 +17,8 @@ _HOME = {
     "Figure": "base",
     "ForecastingTask": "forecasting",
     "PianoRollTask": "piano_roll",
+    "SegmentationTask": "segmentation",
+    "SuperResolutionTask": "super_resolution",
     "Task": "base",
     "TokenTask": "tokens",
 }
