@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from wavestack.data import ClipData, SyntheticAudio
 from wavestack.signal import WaveformFrontEnd
 from wavestack.tasks import ClassificationTask
-from wavestack.training.mean_loss import figure_means
+from wavestack.training.totals import totals
 
 
 class Fixed(nn.Module):
@@ -61,9 +61,10 @@ def test_figures_are_over_all_sequences():
         batch(torch.tensor([2, 1])),
         batch(torch.tensor([1, 0])),
     ]
-    values, counts = figure_means(plain, plain.model.eval(), batches, torch.device("cpu"))
+    found = totals(plain, plain.figure_sums, plain.model.eval(), batches, torch.device("cpu"))
+    values = plain.figure_values(found.sums, found.counts)
     assert values["accuracy_percent"] == pytest.approx(50.0)
-    assert counts == {"accuracy_percent": 6, "cross_entropy": 6}
+    assert found.counts == {"accuracy_percent": 6, "cross_entropy": 6}
 
 
 def test_evaluation_says_more_and_draws_the_confusion_matrix(tmp_path: Path):

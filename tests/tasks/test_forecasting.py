@@ -12,7 +12,7 @@ from wavestack.data import SeriesData
 from wavestack.models import DLinear
 from wavestack.tasks import ForecastingTask
 from wavestack.tasks.forecasting import repeat_last
-from wavestack.training.mean_loss import figure_means
+from wavestack.training.totals import totals
 
 
 @pytest.fixture
@@ -23,12 +23,14 @@ def data() -> SeriesData:
 def test_errors_are_means_over_windows_columns_and_steps(data: SeriesData):
     task = ForecastingTask(DLinear(48, 12), torch.optim.SGD)
     model = task.model.eval()
-    values, counts = figure_means(task, model, data.eval_batches("test"), torch.device("cpu"))
+    batches = data.eval_batches("test")
+    found = totals(task, task.figure_sums, model, batches, torch.device("cpu"))
+    values = task.figure_values(found.sums, found.counts)
     batch = data.windows(data.starts("test"))
     error = (model(batch["x"]) - batch["target"]).detach()
     assert values["mse"] == pytest.approx(float(error.square().mean()), rel=1e-5)
     assert values["mae"] == pytest.approx(float(error.abs().mean()), rel=1e-5)
-    assert counts["mse"] == 89 * 7 * 12 == task.count(batch)
+    assert found.counts["mse"] == 89 * 7 * 12 == task.count(batch)
     loss = task.loss_sum(model, batch) / task.count(batch)
     assert loss.item() == pytest.approx(values["mse"], rel=1e-5)
 

@@ -11,7 +11,7 @@ from wavestack.data import AddingProblem, CopyMemory, PianoRolls, SyntheticPiano
 from wavestack.data.piano_rolls import assemble
 from wavestack.models import TCN, PianoRollTCN
 from wavestack.tasks import AddingTask, CharacterTask, CopyMemoryTask, PianoRollTask
-from wavestack.training.mean_loss import figure_means, loss_totals
+from wavestack.training.totals import totals
 
 CPU = torch.device("cpu")
 
@@ -21,10 +21,14 @@ def test_music_in_padded_batches_costs_what_each_piece_costs_alone(output: str) 
     model = PianoRollTCN(88, 8, 3, 2, output).eval()
     task = PianoRollTask(model, torch.optim.SGD)
     pieces = SyntheticPianoRolls(num_val=5).split("val")
-    together = loss_totals(task, model, [assemble(pieces)], CPU)
-    alone = loss_totals(task, model, [assemble([piece]) for piece in pieces], CPU)
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=0)
-    assert together[1] == sum(len(piece) - 1 for piece in pieces)  # first frames are only heard
+    sums = task.validation_sums
+    together = totals(task, sums, model, [assemble(pieces)], CPU)
+    alone = totals(task, sums, model, [assemble([piece]) for piece in pieces], CPU)
+    torch.testing.assert_close(together.sums, alone.sums, rtol=1e-5, atol=0)
+    assert together.counts == alone.counts
+    assert together.counts["nats_per_frame"] == sum(
+        len(piece) - 1 for piece in pieces
+    )  # first frames are only heard
 
 
 def test_batch_normalization_of_music_leaves_padding_out() -> None:
@@ -63,10 +67,12 @@ def test_adding_counts_the_last_output_alone() -> None:
     task = AddingTask(model, torch.optim.SGD)
     data = AddingProblem(length=20, batch_size=4, num_val=250)
     batches = data.eval_batches("val")
-    total, count = loss_totals(task, model, batches, CPU).tolist()
+    found = totals(task, task.validation_sums, model, batches, CPU)
     errors = torch.cat([model(b["x"])[:, 0, -1] - b["target"] for b in batches]).double()
-    assert count == 250
-    assert total == pytest.approx(errors.square().sum().item(), rel=1e-5)
+    assert found.counts["squared_error"] == 250
+    assert found.sums["squared_error"].item() == pytest.approx(
+        errors.square().sum().item(), rel=1e-5
+    )
     baseline = task.baselines(model, data, "val")["always 1"]["squared_error"]
     assert baseline == pytest.approx(1 / 6, rel=0.25)
 
@@ -100,12 +106,13 @@ def test_copy_memory_is_averaged_over_all_places() -> None:
     for knows in (False, True):
         model = Oracle(knows)
         task = CopyMemoryTask(model, torch.optim.SGD)
-        figures, counts = figure_means(task, model, data.eval_batches("test"), CPU)
+        found = totals(task, task.figure_sums, model, data.eval_batches("test"), CPU)
+        figures = task.figure_values(found.sums, found.counts)
         baseline = task.baselines(model, data, "test")["no memory"]
         expected = 0.0 if knows else 10 * math.log(8) / 50
         assert figures["nats_per_place"] == pytest.approx(expected, abs=1e-6)
         assert baseline["nats_per_place"] == pytest.approx(10 * math.log(8) / 50)
-        assert counts == {"nats_per_place": 4 * 50, "percent_of_symbols_recalled": 4 * 10}
+        assert found.counts == {"nats_per_place": 4 * 50, "percent_of_symbols_recalled": 4 * 10}
         if knows:
             assert figures["percent_of_symbols_recalled"] == 100
 

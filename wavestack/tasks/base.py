@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from wavestack.errors import UserError
 
 Batch = dict[str, Any]
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure that evaluation reports: the mean of something over the elements that count.
+    """A figure that evaluation reports: by default the mean over the elements that count.
 
     Attributes:
         name: as a key of results, with its unit: "bits_per_sample", "accuracy".
@@ -47,8 +48,10 @@ class Task(pl.LightningModule, ABC):
     elements that count in it. Each rank contributes the sum of its own rows divided by the *global*
     number, so the result does not depend on how rows and padding fall on the ranks.
 
-    What evaluation reports may differ from the loss (:attr:`figures`, :meth:`figure_sums`), and
-    each kind of task knows what its figure is to be seen beside (:meth:`baselines`).
+    What evaluation reports may differ from the loss: tensors are summed over a split, batch by
+    batch and rank by rank (:meth:`figure_sums`), and figures are made of the sums
+    (:meth:`figure_values`). Each kind of task knows what its figure is to be seen beside
+    (:meth:`baselines`).
 
     Args:
         model: the network.
@@ -60,6 +63,8 @@ class Task(pl.LightningModule, ABC):
         compiled: run the model through ``torch.compile``.
         published: figures of others for the same data and split, by source; evaluation shows them
             as such beside its own.
+        frozen: names of parts of the model that stay as they are: their parameters get no gradient
+            and their normalizations no statistics.
 
     Attributes:
         metric: name of the mean loss in its unit, which is logged and validated; lower is better.
@@ -67,16 +72,19 @@ class Task(pl.LightningModule, ABC):
         element: what the loss counts, in the plural: "samples", "frames", "clips".
         samples: kind of samples that show how the training goes: "audio", "text", "piano_roll", or
             None where there is nothing to make up.
+        validated: names of the figures that validation reports beside the loss.
         gradient_norm: norm before clipping of the last step, a tensor on the device.
 
     Raises:
-        ValueError: when ``gradient_clip_norm`` is not positive, or a published figure no number.
+        ValueError: when ``gradient_clip_norm`` is not positive, a published figure no number, or
+            the model has no such part to freeze.
     """
 
     metric: str = "loss"
     unit_scale: float = 1.0
     element: str = "samples"
     samples: str | None = None
+    validated: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -89,6 +97,7 @@ class Task(pl.LightningModule, ABC):
         sharded: bool = False,
         compiled: bool = False,
         published: Mapping[str, float] | None = None,
+        frozen: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if gradient_clip_norm is not None and gradient_clip_norm <= 0:
@@ -106,6 +115,9 @@ class Task(pl.LightningModule, ABC):
         ):
             raise ValueError(f"published must be figures by their source, got {published}")
         self.published = dict(known)
+        self.frozen = [_part(model, name) for name in frozen]
+        for part in self.frozen:
+            part.requires_grad_(False)
         self.gradient_norm: Tensor | None = None
 
     @staticmethod
@@ -122,9 +134,31 @@ class Task(pl.LightningModule, ABC):
         """What evaluation reports, the most important first; the loss alone by default."""
         return (Figure(self.metric, self.unit_scale),)
 
-    def figure_sums(self, model: Any, batch: Batch) -> dict[str, tuple[Tensor, int]]:
-        """For each of :attr:`figures` its sum over the batch and how many elements it counts."""
+    def prepare(self, data: Any) -> None:
+        """Take what the loss needs to know of the training data, before the first step."""
+
+    def validation_sums(self, model: Any, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        """As :meth:`figure_sums`, of the loss and what :attr:`validated` needs."""
         return {self.metric: (self.loss_sum(model, batch), self.count(batch))}
+
+    def figure_sums(self, model: Any, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+        """What the figures are made of: by name a tensor to be summed, and how much it counts.
+
+        By default the names are those of :attr:`figures`, the tensors scalars.
+        """
+        return self.validation_sums(model, batch)
+
+    def figure_values(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> Figures:
+        """The figures by name, of sums over a split; without those whose sums are not there."""
+        return {
+            f.name: f.scale * float(sums[f.name]) / max(counts[f.name], 1)
+            for f in self.figures
+            if f.name in sums
+        }
+
+    def figure_parts(self, sums: Mapping[str, Tensor], data: Any) -> Figures:
+        """The first figure part by part (class by class), of sums over a split; none by default."""
+        return {}
 
     def apart(self, batch: Batch) -> Iterable[Batch]:
         """The batch in parts in which no row's figure depends on its neighbours: as it is.
@@ -143,6 +177,13 @@ class Task(pl.LightningModule, ABC):
         Pictures go into `folder` as PNG files, which the report then shows.
         """
         return {}
+
+    def train(self, mode: bool = True) -> Task:
+        """As of every module, but what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step on this rank's rows; ``batch["count"]`` is the global number of elements."""
@@ -164,7 +205,7 @@ class Task(pl.LightningModule, ABC):
             UserError: when one of them refuses its numbers.
         """
         try:
-            optimizer = self.make_optimizer(self.model.parameters())
+            optimizer = self.make_optimizer(p for p in self.model.parameters() if p.requires_grad)
         except ValueError as error:
             raise UserError(f"optimizer: {error}") from error
         if self.make_scheduler is None:
@@ -208,6 +249,14 @@ class Task(pl.LightningModule, ABC):
         fully_shard(self.model, mesh=mesh["data_parallel"])
         if hasattr(self.model, "forward_last"):  # called in place of forward: gather for it too
             register_fsdp_forward_method(self.model, "forward_last")
+
+
+def _part(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError as error:
+        known = ", ".join(child for child, _ in model.named_children())
+        raise ValueError(f"frozen: the model has no part {name}; it has {known}") from error
 
 
 def _seed(seed: int, device: torch.device) -> None:

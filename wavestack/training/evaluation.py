@@ -15,9 +15,9 @@ from wavestack.tasks.base import Figure, Task
 from wavestack.training.devices import choose_device
 from wavestack.training.figures import written
 from wavestack.training.load import load
-from wavestack.training.mean_loss import figure_means
 from wavestack.training.receptive_field import fill_context
 from wavestack.training.run_folder import RunFolder, write_json
+from wavestack.training.totals import totals
 
 
 def evaluate(
@@ -65,7 +65,8 @@ def evaluate(
     data = instantiate(cfg.data, key="data")
     fill_context(data, model)
     task: Task = instantiate(cfg.task, model, key="task", optimizer=torch.optim.SGD)
-    values, counts = figure_means(task, model, data.eval_batches(split), place)
+    found = totals(task, task.figure_sums, model, data.eval_batches(split), place)
+    values = task.figure_values(found.sums, found.counts)
 
     first = task.figures[0]
     yardsticks = task.baselines(model, data, split) if baselines else {}
@@ -77,7 +78,7 @@ def evaluate(
         "split": split,
         "items": data.num_items(split),
         "item_noun": data.item_noun,
-        "samples": counts[first.name],
+        "samples": found.counts[task.metric],
         "element": task.element,
         "baselines": {
             name: figures[first.name]

@@ -47,6 +47,7 @@ def finish(cfg: DictConfig, run: TrainingRun, console: Any, device: torch.device
     summary = {
         "name": cfg.get("name"),
         "classes": list(getattr(run.data, "class_names", ())),
+        "class_colours": [list(colour) for colour in getattr(run.data, "class_colours", ())],
         "steps": run.step,
         "max_steps": run.max_steps,
         "stopped_by": run.stop_reason,

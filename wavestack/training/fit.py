@@ -201,6 +201,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
             f"task is a {type(task).__name__}, but the data ({type(data).__name__}) are made for "
             f"{' or '.join(data.tasks)}"
         )
+    task.prepare(data)
     return task
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from wavestack.files import atomic_write
@@ -18,14 +19,18 @@ class MetricsFile:
         path: the file; made with its header when missing.
         metric: name of the task's figure, e.g. ``bits_per_sample``.
         resume_step: rows after this step are dropped: the resumed run writes them again.
+        validated: names of further figures of the validation split.
     """
 
-    def __init__(self, path: Path, metric: str, resume_step: int = 0) -> None:
+    def __init__(
+        self, path: Path, metric: str, resume_step: int = 0, validated: Sequence[str] = ()
+    ) -> None:
         self.path = path
         self.columns = (
             "step",
             f"train/{metric}",
             f"val/{metric}",
+            *(f"val/{name}" for name in validated),
             "learning_rate",
             "gradient_norm",
             *TIMING,

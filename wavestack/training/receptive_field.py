@@ -27,9 +27,8 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
 
     model = copy.deepcopy(run.plain_model).cpu().eval()
     try:
-        report = analyze(
-            model, example_input(model), sample_rate=getattr(run.data, "sample_rate", None)
-        )
+        example = example_input(model, run.data)
+        report = analyze(model, example, sample_rate=getattr(run.data, "sample_rate", None))
         report.to_html(run.folder.receptive_field)
     except UserError as error:  # the run is complete without this page
         console.print(f"no receptive_field.html: {error}", markup=False, soft_wrap=True)
@@ -59,10 +58,11 @@ def fill_context(data: Any, model: Any) -> None:
     data.context_samples = size - 1
 
 
-def example_input(model: Any, num_samples: int = 4096) -> dict[str, torch.Tensor]:
-    """What the model says of itself, or silence with the labels and features that it wants."""
-    if hasattr(model, "example_input"):
-        return model.example_input()
+def example_input(model: Any, data: Any = None, num_samples: int = 4096) -> Any:
+    """What the model or its data say of it, or silence with the labels and features it wants."""
+    for knows in (model, data):
+        if hasattr(knows, "example_input"):
+            return knows.example_input()
     hop_length = getattr(model, "hop_length", None) or 1
     frames = -(-num_samples // hop_length)
     silence = torch.zeros(1, frames * hop_length)

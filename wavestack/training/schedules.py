@@ -93,6 +93,41 @@ class WarmupCosine(StepSchedule):
         return _cosine(1.0, self.final_factor, position)
 
 
+class Poly(StepSchedule):
+    """The share of the steps that are left, to a power: the schedule of segmentation.
+
+    Args:
+        optimizer: its ``lr`` is the peak.
+        max_steps: steps of the whole run, the warm-up included.
+        power: above 0; 1 is a straight line.
+        warmup_steps: steps of a linear rise before.
+
+    Raises:
+        ValueError: when ``power`` is not positive or ``warmup_steps`` negative.
+
+    References:
+        Liu, Rabinovich and Berg (2016), ParseNet; Chen et al. (2018), DeepLab, section 4.1.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, max_steps: int, power: float = 0.9, warmup_steps: int = 0
+    ) -> None:
+        if power <= 0:
+            raise ValueError(f"power must be > 0, got {power}")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be >= 0, got {warmup_steps}")
+        self.power = power
+        self.warmup_steps = min(warmup_steps, max_steps - 1)
+        super().__init__(optimizer, max_steps)
+
+    def factor(self, step: int) -> float:
+        """Share of the peak rate in step ``step``."""
+        if step < self.warmup_steps:
+            return (step + 1) / (self.warmup_steps + 1)
+        left = 1 - (step - self.warmup_steps) / (self.max_steps - self.warmup_steps)
+        return max(left, 0.0) ** self.power
+
+
 class OneCycle(StepSchedule):
     """Half a cosine up to the peak, then half a cosine down to almost nothing.
 

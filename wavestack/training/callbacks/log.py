@@ -30,7 +30,10 @@ class FigureLog(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Opens the file; rows that a resumed run will write again are dropped."""
         if trainer.is_global_zero:
-            self.file = MetricsFile(self.run.folder.metrics, self.run.task.metric, self.run.step)
+            task = self.run.task
+            self.file = MetricsFile(
+                self.run.folder.metrics, task.metric, self.run.step, task.validated
+            )
         self._since = self.run.meter.wall_seconds()
 
     def on_train_batch_end(

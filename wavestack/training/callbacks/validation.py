@@ -7,8 +7,8 @@ from typing import Any
 import lightning.pytorch as pl
 
 from wavestack.training.callbacks.log import FigureLog
-from wavestack.training.mean_loss import loss_totals
-from wavestack.training.run import TrainingRun, sum_over_ranks
+from wavestack.training.run import TrainingRun
+from wavestack.training.totals import totals
 
 
 class Validation(pl.Callback):
@@ -50,14 +50,18 @@ class Validation(pl.Callback):
         with run.meter.paused():
             device = trainer.strategy.root_device
             model = run.evaluated_model(device)
+            task, metric = run.task, run.task.metric
             batches = run.data.eval_batches("val")[trainer.global_rank :: trainer.world_size]
             with trainer.precision_plugin.forward_context():
-                totals = loss_totals(run.task, model, batches, device)
-            loss_sum, count = sum_over_ranks(totals.to(device), trainer).tolist()
+                found = totals(task, task.validation_sums, model, batches, device)
+            found = found.of_all_ranks(trainer.world_size)
+        count = found.counts.get(metric, 0)
         if count == 0:
             return
-        value = loss_sum / count * run.task.unit_scale
-        self.journal.write({f"val/{run.task.metric}": value})
+        value = float(found.sums[metric]) / count * task.unit_scale
+        figures = task.figure_values(found.sums, found.counts)
+        shown = {f"val/{name}": figures[name] for name in task.validated}
+        self.journal.write({f"val/{metric}": value, **shown})
         if value < run.best:
             run.best, run.stale, self.improved_at = value, 0, run.step
             return
