@@ -6,6 +6,7 @@ from wavestack.models.backbones.names import BACKBONES, make_backbone
 from wavestack.models.backbones.resnet import ResNet
 from wavestack.models.backbones.vgg import VGG16
 from wavestack.models.backbones.weights import load_weights
+from wavestack.models.backbones.xception import Xception
 
 __all__ = [
     "BACKBONES",
@@ -13,6 +14,7 @@ __all__ = [
     "VGG16",
     "Backbone",
     "ResNet",
+    "Xception",
     "load_weights",
     "make_backbone",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -49,14 +50,17 @@ class Backbone(nn.Module):
         return torch.zeros(1, self.in_channels, 64, 64)
 
     def reset_parameters(self) -> None:
-        """Draws all parameters anew: normal convolutions of variance 2 / fan out, no bias.
+        """Draws all parameters anew: normal convolutions of variance 2 / fan out, biases of 0.
+
+        The fan out is that of one group, so that depthwise convolutions keep the variance too.
 
         References:
             He et al. (2015), "Delving deep into rectifiers", equation 14.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                fan_out = module.weight[:, 0].numel() / module.groups
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.BatchNorm2d):

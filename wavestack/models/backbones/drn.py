@@ -139,16 +139,18 @@ class DRN(Backbone):
 
     def translate(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Names of the authors' segmentation files, `base.<place>.`, to those of the layers."""
-        layers = [f"layer{i}." for i in range(1, 9)]
-        stem = ["conv1.", "bn1.", "relu."] if self.has_blocks else ["layer0."]
-        for place, name in enumerate([*stem, *layers]):
-            prefix = f"base.{place}."
-            state = {
-                name + key.removeprefix(prefix) if key.startswith(prefix) else key: tensor
-                for key, tensor in state.items()
-            }
+        stem = ["conv1", "bn1", "relu"] if self.has_blocks else ["layer0"]
+        names = [*stem, *(f"layer{i}" for i in range(1, 9))]
+        places = {f"base.{place}.": f"{name}." for place, name in enumerate(names)}
         unused = "layer7.0.downsample."  # computed by the authors' network, then thrown away
-        return {key: tensor for key, tensor in state.items() if not key.startswith(unused)}
+        translated = {}
+        for key, tensor in state.items():
+            for place, name in places.items():
+                if key.startswith(place):
+                    key = name + key.removeprefix(place)
+            if not key.startswith(unused):
+                translated[key] = tensor
+        return translated
 
 
 def _block(

@@ -11,6 +11,7 @@ from wavestack.models.backbones.drn import DRN
 from wavestack.models.backbones.resnet import ResNet
 from wavestack.models.backbones.vgg import VGG16
 from wavestack.models.backbones.weights import load_weights
+from wavestack.models.backbones.xception import Xception
 
 _BUILDERS: dict[str, Callable[..., Backbone]] = {
     **{f"resnet{depth}": partial(ResNet, depth) for depth in (18, 34, 50, 101)},
@@ -20,6 +21,7 @@ _BUILDERS: dict[str, Callable[..., Backbone]] = {
         f"drn_{variant}": partial(DRN, variant)
         for variant in ("c_26", "c_42", "c_58", "d_22", "d_38", "d_54", "d_105")
     },
+    **{f"xception{depth}": partial(Xception, depth) for depth in (41, 65, 71)},
 }
 
 BACKBONES = tuple(_BUILDERS)
