@@ -28,6 +28,8 @@ class TrainerConfig:
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         precision: "fp32", "bf16" or "fp16" (mixed precision; weights stay fp32).
         compile: run the model through torch.compile.
+        channels_last: keep images and weights of 2D convolutions with the channels innermost.
+        sync_batch_norm: batch normalization over the rows of all GPUs, not of each alone.
         gradient_clip_norm: largest total gradient norm; null: gradients stay as they are.
         ema_decay: decay per step of the averaged weights, which are the ones evaluated and
             exported; null: none.
@@ -51,6 +53,8 @@ class TrainerConfig:
     device: str = "auto"
     precision: str = "fp32"
     compile: bool = False
+    channels_last: bool = False
+    sync_batch_norm: bool = False
     gradient_clip_norm: float | None = None
     ema_decay: float | None = None
     val_every_steps: int | None = None
@@ -73,11 +77,13 @@ class TrainConfig:
         name: name of the experiment, the first folder under runs/; the recipe's by default.
         seed: seed of weights, batches and samples.
         resume: run folder to continue, or null.
+        init: run folder or file of weights to start from, as far as names and shapes match.
     """
 
     name: str | None = None
     seed: int = 0
     resume: str | None = None
+    init: str | None = None
     model: Any = MISSING
     data: Any = MISSING
     task: Any = MISSING
@@ -94,13 +100,20 @@ class DataFolder:
 
 
 @dataclass
+class EvaluatedData(DataFolder):
+    """And where pictures of another test set are; null: the run's own."""
+
+    test_root: str | None = None
+
+
+@dataclass
 class EvaluateConfig:
     """`wavestack evaluate`."""
 
     run: str = MISSING
     split: str = "test"
     device: str = "auto"
-    data: DataFolder = field(default_factory=DataFolder)
+    data: EvaluatedData = field(default_factory=EvaluatedData)
 
 
 @dataclass
@@ -147,6 +160,18 @@ class ClassifyConfig:
     run: str = MISSING
     input: Any = MISSING
     top: int = 3
+    device: str = "auto"
+
+
+@dataclass
+class UpscaleConfig:
+    """`wavestack upscale`."""
+
+    run: str = MISSING
+    input: str = MISSING
+    out: str = "upscaled"
+    tile: int | None = 512
+    sixteen_bit: str = "error"
     device: str = "auto"
 
 
@@ -215,6 +240,7 @@ SCHEMAS: dict[str, type] = {
     "generate": GenerateConfig,
     "stream": StreamConfig,
     "classify": ClassifyConfig,
+    "upscale": UpscaleConfig,
     "rf": RfConfig,
     "design": DesignConfig,
     "export": ExportConfig,

@@ -28,6 +28,7 @@ SAME_TEST = (
     *("data.eval_batch_frames", "data.eval_batch_samples", "data.eval_batch_size"),
     *("data.augmentation", "data.masks", "data.mixup", "data.stretch", "data.transpose"),
     *("data.segment", "data.context", "data.window"),
+    *("data.input_size", "data.crop_size", "data.cache_megabytes"),
 )
 
 
@@ -124,7 +125,7 @@ def run(cfg: DictConfig) -> dict[str, Any]:
         cfg.task.published = None
 
     # The run may be evaluated or continued from another folder than this one.
-    for key in ("data.root", "data.source.root"):
+    for key in ("data.root", "data.source.root", "init"):
         root = OmegaConf.select(cfg, key, default=None)
         if isinstance(root, str) and root:
             OmegaConf.update(cfg, key, str(Path(root).expanduser().absolute()))

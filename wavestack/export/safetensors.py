@@ -19,7 +19,7 @@ from wavestack.files import verify_hash, write_with_hash
 from wavestack.safety import instantiate
 
 _KEY = "wavestack"
-_PLACES = ("root", "resume")
+_PLACES = ("root", "resume", "init", "weights")
 
 
 def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[str, Any]) -> str:
@@ -29,7 +29,7 @@ def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[
         weights: a module or its state dict.
         path: the file, by custom `model.safetensors`.
         config: plain values; `config["model"]` describes the model (`_target_` and arguments).
-            Folders of this machine (`root`, `resume`) are left out.
+            Places on this machine (`root`, `resume`, `init`, `weights`) are left out.
 
     Returns:
         The SHA-256 of the file.
@@ -50,7 +50,7 @@ def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[
 
 
 def _without_places(node: Any) -> Any:
-    """A config without the folders of one person's disk: they help nobody else."""
+    """A config without the places on one person's disk: they help nobody else."""
     if isinstance(node, Mapping):
         kept = {name: _without_places(value) for name, value in node.items()}
         return {name: None if name in _PLACES else value for name, value in kept.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,7 @@ class Task(pl.LightningModule, ABC):
         compiled: run the model through ``torch.compile``.
         published: figures of others for the same data and split, by source; evaluation shows them
             as such beside its own.
-        frozen: names of parts of the model that stay as they are: their parameters get no gradient
-            and their normalizations no statistics.
+        channels_last: images come with the channels innermost, as the model's weights lie.
 
     Attributes:
         metric: name of the mean loss in its unit, which is logged and validated; lower is better.
@@ -76,8 +75,7 @@ class Task(pl.LightningModule, ABC):
         gradient_norm: norm before clipping of the last step, a tensor on the device.
 
     Raises:
-        ValueError: when ``gradient_clip_norm`` is not positive, a published figure no number, or
-            the model has no such part to freeze.
+        ValueError: when ``gradient_clip_norm`` is not positive, or a published figure no number.
     """
 
     metric: str = "loss"
@@ -96,8 +94,8 @@ class Task(pl.LightningModule, ABC):
         seed: int = 0,
         sharded: bool = False,
         compiled: bool = False,
+        channels_last: bool = False,
         published: Mapping[str, float] | None = None,
-        frozen: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if gradient_clip_norm is not None and gradient_clip_norm <= 0:
@@ -109,15 +107,13 @@ class Task(pl.LightningModule, ABC):
         self.seed = seed
         self.sharded = sharded
         self.compiled = compiled
+        self.channels_last = channels_last
         known = {} if published is None else published
         if not isinstance(known, Mapping) or not all(
             isinstance(figure, (int, float)) for figure in known.values()
         ):
             raise ValueError(f"published must be figures by their source, got {published}")
         self.published = dict(known)
-        self.frozen = [_part(model, name) for name in frozen]
-        for part in self.frozen:
-            part.requires_grad_(False)
         self.gradient_norm: Tensor | None = None
 
     @staticmethod
@@ -178,18 +174,13 @@ class Task(pl.LightningModule, ABC):
         """
         return {}
 
-    def train(self, mode: bool = True) -> Task:
-        """As of every module, but what is frozen stays in evaluation mode."""
-        super().train(mode)
-        for part in self.frozen:
-            part.eval()
-        return self
-
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step on this rank's rows; ``batch["count"]`` is the global number of elements."""
         # Dropout depends on (seed, step, rank) alone: neither validation, sampling, workers nor a
         # kill in between changes it.
         _seed(_mix(self.seed, batch["index"], self.global_rank), self.device)
+        if self.channels_last:
+            batch = {name: _channels_last(value) for name, value in batch.items()}
         loss_sum = self.loss_sum(self.model, batch)
         # DDP and FSDP average the ranks' gradients; the factor turns this back into a sum.
         world_size = self.trainer.world_size
@@ -251,12 +242,11 @@ class Task(pl.LightningModule, ABC):
             register_fsdp_forward_method(self.model, "forward_last")
 
 
-def _part(model: nn.Module, name: str) -> nn.Module:
-    try:
-        return model.get_submodule(name)
-    except AttributeError as error:
-        known = ", ".join(child for child, _ in model.named_children())
-        raise ValueError(f"frozen: the model has no part {name}; it has {known}") from error
+def _channels_last(value: Any) -> Any:
+    """A batch of images with the channels innermost; anything else as it is."""
+    if isinstance(value, Tensor) and value.ndim == 4:
+        return value.contiguous(memory_format=torch.channels_last)
+    return value
 
 
 def _seed(seed: int, device: torch.device) -> None:

@@ -31,6 +31,8 @@ class SegmentationTask(Task):
     Args:
         class_weights: one number for each class, or how they are made of the training masks:
             "median_frequency" or "enet" (`wavestack.losses`). None: all count the same.
+        weight_power: exponent of weights that are made of the masks: 1 as published, 0.5 their
+            square roots.
         auxiliary_weight: of the loss of an auxiliary head, beside 1 of the output's.
         label_smoothing: share of the target that is spread over all classes.
         foreground: of two classes the one that is looked for. The figures then are its IoU and the
@@ -53,6 +55,7 @@ class SegmentationTask(Task):
         self,
         *args: Any,
         class_weights: Sequence[float] | Weighting | None = None,
+        weight_power: float = 1.0,
         auxiliary_weight: float = 0.4,
         label_smoothing: float = 0.0,
         foreground: int | None = None,
@@ -67,13 +70,15 @@ class SegmentationTask(Task):
                 )
         elif class_weights is not None and not all(weight >= 0 for weight in class_weights):
             raise ValueError(f"class_weights must be >= 0, got {list(class_weights)}")
-        if auxiliary_weight < 0:
-            raise ValueError(f"auxiliary_weight must be >= 0, got {auxiliary_weight}")
+        for name, value in (("weight_power", weight_power), ("auxiliary_weight", auxiliary_weight)):
+            if value < 0:
+                raise ValueError(f"{name} must be >= 0, got {value}")
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
         if foreground not in (None, 0, 1):
             raise ValueError(f"foreground must be 0, 1 or null, got {foreground}")
         self.class_weights = class_weights
+        self.weight_power = weight_power
         self.auxiliary_weight = auxiliary_weight
         self.label_smoothing = label_smoothing
         self.foreground = foreground
@@ -127,7 +132,8 @@ class SegmentationTask(Task):
                 if self.class_weights == "enet"
                 else median_frequency_weights(pixels, around)
             )
-            self.weights = torch.from_numpy(made).float()
+            # A class that never occurs keeps weight 0 whatever the power.
+            self.weights = torch.from_numpy(np.where(made > 0, made**self.weight_power, 0)).float()
         if self.weights is not None and len(self.weights) != len(names):
             raise UserError(
                 f"task.class_weights has {len(self.weights)} numbers, but the data have "

@@ -50,8 +50,21 @@ def lightning_settings(settings: Any, device: torch.device) -> dict[str, Any]:
         "num_nodes": settings.num_nodes,
         "strategy": _strategy(settings),
         "precision": PRECISIONS[settings.precision],
+        "sync_batchnorm": settings.sync_batch_norm and several_gpus(settings, device),
         "plugins": _environment(),
     }
+
+
+def several_gpus(settings: Any, device: torch.device) -> bool:
+    """Whether ranks on GPUs work together.
+
+    Raises:
+        UserError: when batch normalization is to be shared by ranks that torch cannot join.
+    """
+    several = settings.devices * settings.num_nodes > 1
+    if several and device.type != "cuda" and settings.sync_batch_norm:
+        raise UserError("trainer.sync_batch_norm needs GPUs; processes on a CPU cannot share it")
+    return several
 
 
 def _strategy(settings: Any) -> Any:

@@ -27,6 +27,7 @@ def evaluate(
     *,
     device: str | None = None,
     data_root: Path | str | None = None,
+    test_root: Path | str | None = None,
 ) -> dict[str, Any]:
     """Evaluates the exported (averaged) weights of a run on a whole split.
 
@@ -38,6 +39,7 @@ def evaluate(
         baselines: whether to compute the task's yardsticks on the same split.
         device: "auto", "cpu" or "cuda"; the run's own choice by default.
         data_root: where the run's data lie now, when they have moved.
+        test_root: another folder of pictures for the test, for data with a `test_root`.
 
     Returns:
         ``value`` and ``metric`` of the task's first figure, ``figures`` (all of them by name),
@@ -61,7 +63,9 @@ def evaluate(
     place = choose_device(settings)
     model = load(folder.path).to(place)
     if data_root is not None:
-        _set_data_root(cfg, str(data_root))
+        _set_folder(cfg, "root", str(data_root))
+    if test_root is not None:
+        _set_folder(cfg, "test_root", str(test_root))
     data = instantiate(cfg.data, key="data")
     fill_context(data, model)
     task: Task = instantiate(cfg.task, model, key="task", optimizer=torch.optim.SGD)
@@ -98,15 +102,15 @@ def evaluate(
     return result
 
 
-def _set_data_root(cfg: DictConfig, root: str) -> None:
+def _set_folder(cfg: DictConfig, name: str, root: str) -> None:
     """Puts the place where the data lie now into the keys that name it."""
     keys = [
         key
-        for key in ("data.root", "data.source.root")
+        for key in (f"data.{name}", f"data.source.{name}")
         if OmegaConf.select(cfg, key, default="no such key") != "no such key"
     ]
     if not keys:
-        raise UserError(f"data.root={root}: the data of this run lie in no folder")
+        raise UserError(f"data.{name}={root}: the data of this run lie in no such folder")
     for key in keys:
         OmegaConf.update(cfg, key, root)
 

@@ -26,6 +26,7 @@ from wavestack.training.callbacks.sampling import Sampling
 from wavestack.training.callbacks.validation import Validation
 from wavestack.training.devices import choose_device, lightning_settings
 from wavestack.training.finish import finish
+from wavestack.training.initial_weights import start_from, without_start
 from wavestack.training.loader import StepLoader
 from wavestack.training.quiet import quiet_lightning
 from wavestack.training.receptive_field import fill_context
@@ -99,8 +100,14 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
             f"got {data.batch_size}"
         )
     torch.manual_seed(cfg.seed)
+    if checkpoint is not None:
+        cfg = cfg.copy()
+        cfg.model = without_start(OmegaConf.to_container(cfg.model, resolve=True))
     task = make_task(cfg, data)
     fill_context(data, task.model)
+    if cfg.get("init") is not None and checkpoint is None:
+        for line in start_from(task.model, cfg.init):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     run = TrainingRun(
         folder, settings, data, task, seed=cfg.seed, checkpoint=checkpoint, meter=meter
     )
@@ -175,6 +182,8 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
     """
     settings = cfg.trainer
     model = instantiate(cfg.model, key="model")
+    if settings.channels_last:
+        model = model.to(memory_format=torch.channels_last)
     wanted = tuple(len(names) for names in getattr(data, "label_names", ()))
     labels = tuple(getattr(model, "num_labels", ()))
     if labels and labels != wanted:
@@ -194,6 +203,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
         seed=cfg.seed,
         sharded=settings.strategy == "fsdp",
         compiled=settings.compile,
+        channels_last=settings.channels_last,
     )
     names = {kind.__name__ for kind in type(task).__mro__}
     if data.tasks and names.isdisjoint(data.tasks):

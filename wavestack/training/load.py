@@ -41,7 +41,10 @@ def load(run_or_file: Path | str) -> nn.Module:
 
 
 def _from_checkpoint(path: Path) -> nn.Module:
+    from omegaconf import OmegaConf
+
     from wavestack.safety import instantiate
+    from wavestack.training.initial_weights import without_start
     from wavestack.training.run_folder import RunFolder
     from wavestack.training.weights import checkpoint_weights
 
@@ -50,6 +53,7 @@ def _from_checkpoint(path: Path) -> nn.Module:
     found = folder.checkpoints.load_latest()
     if found is None:
         raise UserError(f"{path}: a run without weights yet (no model.safetensors, no checkpoint)")
-    model = instantiate(cfg.model, key=f"{folder.config}: model")
+    described = without_start(OmegaConf.to_container(cfg.model))
+    model = instantiate(described, key=f"{folder.config}: model")
     model.load_state_dict(checkpoint_weights(found[1]))
     return model.eval()
