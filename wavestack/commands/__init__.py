@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "generate": "write audio that a trained model makes up",
     "stream": "send a file through a trained model block by block",
     "classify": "say what a recording is, by a trained classifier",
+    "upscale": "enlarge pictures by a trained super-resolution model",
     "rf": "the receptive field of a model, exactly",
     "design": "dilation schedules for a wanted receptive field",
     "export": "write a run's weights in another format",

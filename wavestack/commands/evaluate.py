@@ -17,4 +17,10 @@ def run(cfg: DictConfig) -> None:
 
     from wavestack.training import evaluate
 
-    evaluate(folder, split=cfg.split, device=cfg.device, data_root=cfg.data.root)
+    evaluate(
+        folder,
+        split=cfg.split,
+        device=cfg.device,
+        data_root=cfg.data.root,
+        test_root=cfg.data.test_root,
+    )

@@ -110,7 +110,8 @@ def _set_folder(cfg: DictConfig, name: str, root: str) -> None:
         if OmegaConf.select(cfg, key, default="no such key") != "no such key"
     ]
     if not keys:
-        raise UserError(f"data.{name}={root}: the data of this run lie in no such folder")
+        found = "lie in no folder" if name == "root" else f"have no {name}"
+        raise UserError(f"data.{name}={root}: the data of this run {found}")
     for key in keys:
         OmegaConf.update(cfg, key, root)
 
