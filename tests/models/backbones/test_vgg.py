@@ -38,7 +38,7 @@ def test_torchvision_s_weights_give_torchvision_s_features(batch_norm):
 
 @torch.no_grad()
 def test_dilated_form_is_the_front_end_of_yu_and_koltun():
-    backbone = VGG16(output_stride=8).eval()
+    backbone = VGG16(output_stride=8, base_channels=8).eval()
     x = torch.randn(1, 3, 64, 64)
     h = x
     convolutions = [m for m in backbone.features if isinstance(m, nn.Conv2d)]
@@ -53,7 +53,10 @@ def test_dilated_form_is_the_front_end_of_yu_and_koltun():
 
 def test_names_and_shapes_are_the_same_at_every_output_stride():
     shapes = [
-        {k: v.shape for k, v in VGG16(True, output_stride=stride).state_dict().items()}
+        {
+            k: v.shape
+            for k, v in VGG16(True, output_stride=stride, base_channels=2).state_dict().items()
+        }
         for stride in (4, 8, 16, 32)
     ]
     assert all(other == shapes[0] for other in shapes)
@@ -69,16 +72,16 @@ def test_parameters_are_as_published():
 @pytest.mark.parametrize(("output_stride", "size"), [(32, 212), (16, 196), (8, 188), (4, 184)])
 def test_receptive_field_loses_what_the_pools_added(output_stride, size):
     # 196 at conv5, +16 from pool5; pool4 gave 8 and pool3 gave 4.
-    backbone = VGG16(output_stride=output_stride).eval()
+    backbone = VGG16(output_stride=output_stride, base_channels=1).eval()
     axis = analyze(backbone, backbone.example_input(), layer="features.30").axes["H"]
     assert (axis.size, axis.jump) == (size, output_stride)
 
 
 def test_undilated_control_and_multi_grid():
-    control = VGG16(output_stride=8, dilated=False, multi_grid=(1, 2, 4))
+    control = VGG16(output_stride=8, dilated=False, multi_grid=(1, 2, 4), base_channels=1)
     rates = [m.dilation[0] for m in control.features if isinstance(m, nn.Conv2d)]
     assert set(rates) == {1}
     assert control.strides == (2, 4, 8, 8, 8)
-    grid = VGG16(output_stride=8, multi_grid=(1, 2, 4))
+    grid = VGG16(output_stride=8, multi_grid=(1, 2, 4), base_channels=1)
     rates = [m.dilation[0] for m in grid.features if isinstance(m, nn.Conv2d)]
     assert rates == [1] * 10 + [2, 4, 8]
