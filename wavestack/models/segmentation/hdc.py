@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from wavestack.layers import HybridDilatedConv2d
@@ -101,14 +100,12 @@ class HDCNet(SegmentationModel):
         """Score every pixel."""
         self.check_images(x)
         size = x.shape[-2:]
-        # Convolutions of many channels and few pixels are faster with the channels of a pixel side
-        # by side; the few maps of scores are resized faster one after the other.
-        x = x.contiguous(memory_format=torch.channels_last)
         shallow = self.stem(x)
         middle = self.middle(shallow)
         y = self.join_middle(self.deep(middle), middle)
-        y = self.join_stem(y, shallow)
-        return resize(self.classifier(y).float().contiguous(), size)
+        scores = self.classifier(self.join_stem(y, shallow))
+        # A few maps are resized faster one after the other than with their channels innermost.
+        return resize(scores.float().contiguous(), size)
 
 
 class HybridDilatedUnit(nn.Module):
@@ -140,12 +137,12 @@ class HybridDilatedUnit(nn.Module):
         dilated: bool = True,
     ) -> None:
         super().__init__()
-        self.group = HybridDilatedConv2d(
+        group = HybridDilatedConv2d(
             channels, channels, rates=rates, allow_holes=allow_holes, dilated=dilated
         )
-        _, norm, _ = self.group[-1]
-        self.group[-1][-1] = nn.Identity()  # the ReLU comes after the sum
-        nn.init.zeros_(norm.weight)
+        layers = [layer for convolution in group for layer in convolution.children()]
+        self.group = nn.Sequential(*layers[:-1])  # the last ReLU comes after the sum
+        nn.init.zeros_(layers[-2].get_parameter("weight"))
 
     def forward(self, x: Tensor) -> Tensor:
         """The group's output is added to its input."""
