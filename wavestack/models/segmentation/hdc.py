@@ -52,6 +52,7 @@ class HDCNet(SegmentationModel):
         makes all pixels of a cell at once. Here the rates stand in a net of their own.
 
     Example:
+        >>> import torch
         >>> model = HDCNet(num_classes=11)
         >>> model(torch.zeros(2, 3, 65, 97)).shape
         torch.Size([2, 11, 65, 97])
