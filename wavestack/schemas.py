@@ -112,6 +112,7 @@ class EvaluateConfig:
 
     run: str = MISSING
     split: str = "test"
+    beside: Any = None
     device: str = "auto"
     data: EvaluatedData = field(default_factory=EvaluatedData)
 
@@ -185,6 +186,16 @@ class ExportConfig:
 
 
 @dataclass
+class ExplainConfig:
+    """`wavestack explain`."""
+
+    out: str = MISSING
+    image: str | None = None
+    rate: int = 2
+    drawings: list[str] | None = None
+
+
+@dataclass
 class RecipesConfig:
     """`wavestack recipes`."""
 
@@ -243,6 +254,7 @@ SCHEMAS: dict[str, type] = {
     "upscale": UpscaleConfig,
     "rf": RfConfig,
     "design": DesignConfig,
+    "explain": ExplainConfig,
     "export": ExportConfig,
     "recipes": RecipesConfig,
     "doctor": DoctorConfig,

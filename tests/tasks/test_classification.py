@@ -76,7 +76,7 @@ def test_evaluation_says_more_and_draws_the_confusion_matrix(tmp_path: Path):
     # Labels go round: 3, 3 and 2 training recordings, and the first class twice in the test.
     assert yardsticks["most frequent class"] == {"accuracy_percent": 50.0}
     assert len(yardsticks) == 2
-    lines = plain.details(model, data, "test", tmp_path)
+    lines = plain.details(model, data, "test", tmp_path, {})
     assert list(lines) == ["accuracy of 0", "accuracy of 1", "accuracy of 2"]
     assert (tmp_path / "confusion_test.png").read_bytes()[:4] == b"\x89PNG"
     confusion = plain.confusion(model, data, "test")

@@ -57,7 +57,7 @@ def test_repeating_goes_round():
 
 def test_evaluation_names_the_columns_and_draws_forecasts(data: SeriesData, tmp_path: Path):
     task = ForecastingTask(DLinear(48, 12), torch.optim.SGD)
-    lines = task.details(task.model.eval(), data, "test", tmp_path)
+    lines = task.details(task.model.eval(), data, "test", tmp_path, {})
     assert list(lines) == [f"mse of column{i}" for i in range(7)]
     batch = data.windows(data.starts("test"))
     error = (task.model(batch["x"]) - batch["target"]).detach()

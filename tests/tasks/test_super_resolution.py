@@ -85,7 +85,7 @@ def test_interpolation_goes_picture_by_picture():
 
 def test_evaluation_names_the_pictures_and_shows_them(data: SuperResolutionData, tmp_path: Path):
     task = SuperResolutionTask(SuperResolutionNet(2, channels=2), torch.optim.SGD)
-    lines = task.details(task.model.eval(), data, "test", tmp_path)
+    lines = task.details(task.model.eval(), data, "test", tmp_path, {})
     names = [data.source.sample("test", i).name for i in range(2)]
     assert list(lines) == [f"psnr db of {name}" for name in names]
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"upscaled_test_{n}.png" for n in names]

@@ -23,4 +23,5 @@ def run(cfg: DictConfig) -> None:
         device=cfg.device,
         data_root=cfg.data.root,
         test_root=cfg.data.test_root,
+        beside=[cfg.beside] if isinstance(cfg.beside, str) else list(cfg.beside or ()),
     )

@@ -19,6 +19,8 @@ _HOME = {
     "markov_bits": "entropy",
     "mean_iou": "segmentation",
     "nearest_mean_accuracy": "classification",
+    "one_class_confusion": "untrained",
+    "otsu_confusion": "untrained",
     "otsu_threshold": "segmentation",
     "pixel_accuracy": "segmentation",
     "pixel_confusion": "segmentation",

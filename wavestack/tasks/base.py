@@ -167,10 +167,13 @@ class Task(pl.LightningModule, ABC):
         """Yardsticks on the same split by our own code: name -> {figure's name: value}."""
         return {}
 
-    def details(self, model: Any, data: Any, split: str, folder: Path) -> dict[str, str]:
+    def details(
+        self, model: Any, data: Any, split: str, folder: Path, sums: Mapping[str, Tensor]
+    ) -> dict[str, str]:
         """What else evaluation says of a split, as lines of name and text; none by default.
 
-        Pictures go into `folder` as PNG files, which the report then shows.
+        `sums` are those of :meth:`figure_sums` over the split. Pictures go into `folder` as PNG
+        files, which the report then shows.
         """
         return {}
 

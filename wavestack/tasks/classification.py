@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,9 @@ class ClassificationTask(Task):
             np.concatenate(classes), np.concatenate(predictions), len(data.class_names)
         )
 
-    def details(self, model: Any, data: Any, split: str, folder: Path) -> dict[str, str]:
+    def details(
+        self, model: Any, data: Any, split: str, folder: Path, sums: Mapping[str, Tensor]
+    ) -> dict[str, str]:
         """The accuracy of each class; the confusion matrix goes to a picture in `folder`."""
         from wavestack.metrics import class_accuracies
         from wavestack.tasks.pictures import write_confusion

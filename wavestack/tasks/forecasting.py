@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ class ForecastingTask(Task):
         return found
 
     @torch.no_grad()
-    def details(self, model: Any, data: Any, split: str, folder: Path) -> dict[str, str]:
+    def details(
+        self, model: Any, data: Any, split: str, folder: Path, sums: Mapping[str, Tensor]
+    ) -> dict[str, str]:
         """The error of each column; pictures of forecasts go to `folder`."""
         from wavestack.tasks.pictures import write_forecast
 

@@ -10,13 +10,16 @@ import numpy as np
 from wavestack.files import atomic_write
 
 
-def write_confusion(path: Path, confusion: np.ndarray, names: Sequence[str]) -> None:
+def write_confusion(
+    path: Path, confusion: np.ndarray, names: Sequence[str], *, shares: bool = False
+) -> None:
     """Draws a confusion matrix: rows are true classes, columns what they were taken for.
 
     Args:
         path: a ``.png`` file.
         confusion: (K, K) counts.
         names: of the K classes.
+        shares: write per cent of the row instead of counts (of pixels, say).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -26,16 +29,19 @@ def write_confusion(path: Path, confusion: np.ndarray, names: Sequence[str]) -> 
     figure = Figure(figsize=(size, size), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(K), names, rotation=45, ha="right")
     axes.set_yticks(range(K), names)
     axes.set_xlabel("taken for")
     axes.set_ylabel("is")
     for row, column in zip(*np.nonzero(confusion), strict=True):
-        colour = "white" if shares[row, column] > 0.6 else "black"
-        count = str(confusion[row, column])
-        axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
+        percent = 100 * share[row, column]
+        if shares and percent < 0.5:
+            continue
+        colour = "white" if percent > 60 else "black"
+        text = f"{percent:.0f}" if shares else str(confusion[row, column])
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, lambda file: figure.savefig(file, format="png", dpi=100))
 

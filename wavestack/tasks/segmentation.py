@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -170,7 +171,9 @@ class SegmentationTask(Task):
 
         confusion, (first, second, *_) = sums["confusion"], self.figures
         accuracy = pixel_accuracy(confusion)
-        values = {self.metric: float(sums[self.metric]) / max(counts[self.metric], 1)}
+        values: Figures = {}
+        if self.metric in sums:
+            values[self.metric] = float(sums[self.metric]) / max(counts[self.metric], 1)
         if self.foreground is None:
             values |= {first.name: 100 * mean_iou(confusion), second.name: 100 * accuracy}
         else:
@@ -190,6 +193,29 @@ class SegmentationTask(Task):
         scores = intersection_over_union(sums["confusion"])
         pairs = zip(data.class_names, scores.tolist(), strict=True)
         return {name: 100 * score for name, score in pairs if not np.isnan(score)}
+
+    def baselines(self, model: Any, data: Any, split: str) -> dict[str, Figures]:
+        """The most frequent class, and for a foreground Otsu's threshold of every picture."""
+        from wavestack.metrics import one_class_confusion, otsu_confusion
+
+        found = {"most frequent class": one_class_confusion(data, split)}
+        if self.foreground is not None:
+            found["Otsu's threshold"] = otsu_confusion(data, split, self.foreground)
+        return {name: self.figure_values({"confusion": c}, {}) for name, c in found.items()}
+
+    def details(
+        self, model: Any, data: Any, split: str, folder: Path, sums: Mapping[str, Tensor]
+    ) -> dict[str, str]:
+        """Which classes are not in the split; the confusion matrix goes to a picture."""
+        from wavestack.tasks.pictures import write_confusion
+
+        confusion = sums["confusion"].numpy().astype(np.int64)
+        write_confusion(folder / f"confusion_{split}.png", confusion, data.class_names, shares=True)
+        pairs = zip(data.class_names, confusion.sum(1), strict=True)
+        absent = [name for name, pixels in pairs if not pixels]
+        return (
+            {"in no mask of this split, and not in the mean": ", ".join(absent)} if absent else {}
+        )
 
     def _sums(self, model: Any, batch: Batch) -> tuple[dict[str, Any], Tensor, int]:
         """Sums for validation, the predicted classes and how many classes there are."""

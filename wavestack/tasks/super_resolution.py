@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class SuperResolutionTask(Task):
         return {"bicubic": {name: total / count for name, total in totals.items()}}
 
     @torch.no_grad()
-    def details(self, model: Any, data: Any, split: str, folder: Path) -> dict[str, str]:
+    def details(
+        self, model: Any, data: Any, split: str, folder: Path, sums: Mapping[str, Tensor]
+    ) -> dict[str, str]:
         """The figures of each picture; comparisons of a few go to `folder`."""
         from wavestack.tasks.comparison import write_comparison
 

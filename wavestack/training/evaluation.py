@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from wavestack.errors import UserError
 from wavestack.safety import instantiate
 from wavestack.tasks.base import Figure, Task
+from wavestack.training.beside import figures_of
 from wavestack.training.devices import choose_device
 from wavestack.training.figures import written
 from wavestack.training.load import load
@@ -28,6 +30,7 @@ def evaluate(
     device: str | None = None,
     data_root: Path | str | None = None,
     test_root: Path | str | None = None,
+    beside: Sequence[Path | str] = (),
 ) -> dict[str, Any]:
     """Evaluates the exported (averaged) weights of a run on a whole split.
 
@@ -39,13 +42,15 @@ def evaluate(
         baselines: whether to compute the task's yardsticks on the same split.
         device: "auto", "cpu" or "cuda"; the run's own choice by default.
         data_root: where the run's data lie now, when they have moved.
+        beside: other runs, of the same data, whose models stand beside this one (a control).
         test_root: another folder of pictures for the test, for data with a `test_root`.
 
     Returns:
         ``value`` and ``metric`` of the task's first figure, ``figures`` (all of them by name),
         ``split``, ``items`` and ``samples`` (how many it counted) with their nouns,
         ``baselines`` (name -> value of the first figure), ``baseline_figures`` (name -> all
-        figures), ``published`` (what others report) and ``details`` (further lines of text).
+        figures), ``parts`` (the first figure part by part), ``published`` (what others report)
+        and ``details`` (further lines of text).
 
     Raises:
         UserError: when the folder is no run, or its weights or data cannot be read.
@@ -74,6 +79,7 @@ def evaluate(
 
     first = task.figures[0]
     yardsticks = task.baselines(model, data, split) if baselines else {}
+    yardsticks |= figures_of(beside, cfg, task, data, split, place)
     result: dict[str, Any] = {
         "metric": first.title,
         "value": values[first.name],
@@ -84,6 +90,7 @@ def evaluate(
         "item_noun": data.item_noun,
         "samples": found.counts[task.metric],
         "element": task.element,
+        "parts": task.figure_parts(found.sums, data),
         "baselines": {
             name: figures[first.name]
             for name, figures in yardsticks.items()
@@ -94,7 +101,7 @@ def evaluate(
         },
         # What others report is of the test split.
         "published": task.published if split == "test" else {},
-        "details": task.details(model, data, split, folder.samples),
+        "details": task.details(model, data, split, folder.samples, found.sums),
     }
     write_json(folder.evaluation, result)
     write_report(folder.path)
@@ -135,6 +142,9 @@ def _print_table(result: dict[str, Any]) -> None:
     )
     others = {k: v for k, v in result["figures"].items() if k != result["metric"]}
     lines = [f"{name} {written(value)}{_beside(result, name)}" for name, value in others.items()]
+    lines += [
+        f"{result['metric']} of {name}: {written(value)}" for name, value in result["parts"].items()
+    ]
     lines += [f"{name}: {text}" for name, text in result["details"].items()]
     if not sys.stdout.isatty():  # plain lines for pipes and logs
         print(title)
