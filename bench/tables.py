@@ -22,6 +22,7 @@ PAGES = (
     "docs/generation.md",
     "docs/streaming.md",
     "docs/last_output.md",
+    "docs/backbones.md",
 )
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
 
@@ -264,6 +265,25 @@ def last_crops() -> str:
     return _markdown(["samples that count", "float32", "bfloat16"], rows)
 
 
+def backbones() -> str:
+    """Parameters and fields of every backbone, and its cost beside torchvision's."""
+    (result,) = _results("backbones")
+    figures, settings = result["figures"], result["settings"]
+    rows = []
+    for name in settings["names"]:
+        fields = [f"{figures[f'{name}_field_{s}']:.0f}" for s in settings["output_strides"]]
+        costs = [
+            f"{figures[f'cost: {timed}_forward']:.2f} / {figures[f'cost: {timed}_training']:.2f}"
+            f" (at {timed.rsplit('_', 1)[1]})"
+            for timed in settings["timed"]
+            if timed.rsplit("_", 1)[0] == name
+        ]
+        millions = f"{figures[f'{name}_parameters'] / 1e6:.2f} M"
+        rows.append([f"`{name}`", millions, *fields, ", ".join(costs) or "-"])
+    header = ["name", "parameters", *(f"field at {s}" for s in settings["output_strides"])]
+    return _markdown([*header, "forward / training step, x torchvision"], rows)
+
+
 def _numbers(figures: dict[str, float], kind: str) -> list[int]:
     return sorted({int(key.split("_")[1]) for key in figures if key.startswith(f"{kind}_")})
 
@@ -277,6 +297,7 @@ TABLES = {
     "streaming": streaming,
     "last_output": last_output,
     "last_crops": last_crops,
+    "backbones": backbones,
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.models.backbones.helpers import assert_close, every, shaken
-from wavestack.models.backbones import Xception
+from wavestack.models.backbones import Xception, make_backbone
 from wavestack.receptive_field import analyze
 
 
@@ -24,15 +24,35 @@ def test_parameters_are_as_published(depth, millions):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("depth", [41, 71])
 @torch.no_grad()
-def test_timm_s_weights_give_timm_s_features():
+def test_timm_s_files_give_timm_s_features(depth, tmp_path):
     timm = pytest.importorskip("timm")
-    reference = shaken(timm.create_model("xception41"))
-    theirs = [t for name, t in reference.state_dict().items() if not name.startswith("head.")]
-    backbone = Xception(41).eval()
-    backbone.load_state_dict(dict(zip(backbone.state_dict(), theirs, strict=True)))
+    reference = shaken(timm.create_model(f"xception{depth}"))
+    torch.save(reference.state_dict(), tmp_path / "timm.pth")
+    backbone = make_backbone(f"xception{depth}", weights=tmp_path / "timm.pth").eval()
     x = torch.randn(1, 3, 65, 97)
     assert_close(backbone(x)[-1], reference.forward_features(x))
+
+
+def test_timm_s_names_are_ours():
+    backbone = Xception(41, base_channels=1)
+    theirs = {
+        "stem.0.conv.weight": "stem.0.weight",
+        "stem.1.bn.running_var": "stem.4.running_var",
+        "blocks.0.shortcut.conv.weight": "blocks.0.shortcut.0.weight",
+        "blocks.3.stack.conv2.conv_dw.weight": "blocks.3.conv2.0.depthwise.weight",
+        "blocks.3.stack.conv2.bn_dw.bias": "blocks.3.conv2.0.between.bias",
+        "blocks.11.stack.conv3.bn_pw.weight": "blocks.11.conv3.1.weight",
+        "blocks.12.stack.conv1.bn_dw.weight": "exit.0.0.between.0.weight",
+        "blocks.12.stack.conv3.conv_pw.weight": "exit.2.0.pointwise.weight",
+        "blocks.12.stack.conv3.bn_pw.bias": "exit.2.1.0.bias",
+    }
+    own = backbone.state_dict()
+    assert set(theirs.values()) <= set(own)
+    values = {name: own[ours] for name, ours in theirs.items()}
+    assert list(backbone.translate(values)) == list(theirs.values())
+    assert backbone.translate(own) == own  # and our own names stay
 
 
 @pytest.mark.parametrize("depth", [41, 71])

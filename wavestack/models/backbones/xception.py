@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,6 +20,10 @@ _FLOWS: dict[int, tuple[tuple[tuple[float, bool], ...], int]] = {
     65: (((4, True), (8, True), (22.75, True)), 16),
     71: (((4, True), (8, False), (8, True), (22.75, False), (22.75, True)), 16),
 }
+
+# Names in timm's files of the parts of a separable convolution, and ours.
+_PARTS = {"conv_dw": "0.depthwise", "bn_dw": "0.between", "conv_pw": "0.pointwise", "bn_pw": "1"}
+_STEM = {"0.conv": "0", "0.bn": "1", "1.conv": "3", "1.bn": "4"}
 
 _STAY = Stage(1, 1, 1)
 
@@ -55,6 +60,9 @@ class Xception(Backbone):
         al. (2018), "Encoder-decoder with atrous separable convolution for semantic image
         segmentation", section 3.2 and figure 4.
 
+    Notes:
+        Files of timm's xception41, xception65 and xception71 load (images scaled to -1..1).
+
     Example:
         >>> backbone = Xception(41, output_stride=16)
         >>> backbone.out_channels, backbone.strides
@@ -62,6 +70,8 @@ class Xception(Backbone):
         >>> [tuple(h.shape[2:]) for h in backbone(torch.zeros(1, 3, 65, 97))]
         [(33, 49), (17, 25), (9, 13), (5, 7), (5, 7)]
     """
+
+    classifier = ("head.",)
 
     def __init__(
         self,
@@ -128,6 +138,25 @@ class Xception(Backbone):
             if block.striding:
                 features.append(before_stride)
         return *features, self.exit(x)
+
+    def translate(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Names of timm's files, which call the exit one more block, to ours."""
+        return {self._translated(name): tensor for name, tensor in state.items()}
+
+    def _translated(self, name: str) -> str:
+        if found := re.fullmatch(r"stem\.([01]\.(?:conv|bn))\.(\w+)", name):
+            return f"stem.{_STEM[found[1]]}.{found[2]}"
+        if found := re.fullmatch(r"(blocks\.\d+\.shortcut)\.(conv|bn)\.(\w+)", name):
+            return f"{found[1]}.{('conv', 'bn').index(found[2])}.{found[3]}"
+        found = re.fullmatch(r"blocks\.(\d+)\.stack\.conv([123])\.(\w+_[dp]w)\.(\w+)", name)
+        if found is None or found[3] not in _PARTS:
+            return name
+        block, convolution, part = int(found[1]), int(found[2]), _PARTS[found[3]]
+        if block < len(self.blocks):
+            return f"blocks.{block}.conv{convolution}.{part}.{found[4]}"
+        # There ReLU follows each normalization, so that both stand in a Sequential.
+        place = ".0" if found[3].startswith("bn") else ""
+        return f"exit.{convolution - 1}.{part}{place}.{found[4]}"
 
 
 class XceptionBlock(nn.Module):
