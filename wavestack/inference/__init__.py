@@ -1,6 +1,7 @@
-"""Models at work: sample by sample (``generate``) and block by block (``Stream``)."""
+"""Models at work: sample by sample, block by block (``Stream``), tile by tile (``tiled``)."""
 
 from wavestack.inference.generate import draw_labels, generate
 from wavestack.inference.stream import Stream
+from wavestack.inference.tiling import Tiling, tiled
 
-__all__ = ["Stream", "draw_labels", "generate"]
+__all__ = ["Stream", "Tiling", "draw_labels", "generate", "tiled"]

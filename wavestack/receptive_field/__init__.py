@@ -12,6 +12,8 @@ from wavestack.receptive_field.report import Area, Axis, LayerAxis, LayerRow, Ph
 __all__ = [
     "Area",
     "Axis",
+    "Crop",
+    "Crops",
     "EffectiveField",
     "LayerAxis",
     "LayerRow",
@@ -23,9 +25,11 @@ __all__ = [
     "effective_receptive_field",
 ]
 
-# Read on first use: both load torch.
+# Read on first use: all load torch.
 _LAZY = {
     "analyze": "wavestack.receptive_field.analysis",
+    "Crop": "wavestack.receptive_field.crop",
+    "Crops": "wavestack.receptive_field.crop",
     "EffectiveField": "wavestack.receptive_field.effective",
     "effective_receptive_field": "wavestack.receptive_field.effective",
 }

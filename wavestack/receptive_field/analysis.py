@@ -81,7 +81,7 @@ class Analysis:
         self.reversed: set[int] = set()
         self.patterns: dict[int, Measured] = {}
         try:
-            self.run = self._run(inputs)
+            self.run = self.record(inputs)
         except UserError:
             raise
         except Exception as problem:
@@ -91,7 +91,8 @@ class Analysis:
         self.target: Node = self.graph[self.subject(self.run)]
         self.full_need = needs(self.graph, self.target, {}, frozenset(), clipped=True, local=False)
 
-    def _run(self, inputs: Inputs) -> Traced:
+    def record(self, inputs: Inputs) -> Traced:
+        """One run: on shapes alone, or for real where the model's control flow needs values."""
         if not self.real:
             try:
                 return trace(
@@ -114,7 +115,7 @@ class Analysis:
             try:
                 if self.real and math.prod(self.inputs.items[0].tensor.shape) * factor > 1 << 22:
                     raise ValueError("too large to compute")
-                self.runs[factor] = self._run(self.inputs.scaled(factor))
+                self.runs[factor] = self.record(self.inputs.scaled(factor))
             except Exception:
                 self.runs[factor] = None
         return self.runs[factor]

@@ -82,6 +82,7 @@ def walk(
     clipped: bool = True,
     local: bool = False,
     known: dict[int, Known] | None = None,
+    trail: dict[int, list[Term]] | None = None,
 ) -> Need:
     """Walk back from positions of one tensor to the inputs.
 
@@ -93,6 +94,7 @@ def walk(
         clipped: count real positions alone
         local: cut the global operators along the active axes
         known: tensors measured before along the one active axis, where the walk may stop
+        trail: filled with what is needed of every tensor on the way
     """
     need = Need()
     wanted: dict[int, list[Term]] = {target: start}
@@ -101,6 +103,8 @@ def walk(
         terms = wanted.pop(index)
         node = graph[index]
         need.visited.append(index)
+        if trail is not None:
+            trail[index] = terms
         if node.operator.startswith("input "):
             need.terms[index] = terms
             continue
@@ -149,7 +153,7 @@ def _pull(
     notes: Notes,
 ) -> list[Term]:
     for d, allowed in edge.only:
-        picked = _flat(node, d, term, notes)
+        picked = positions_along(node, d, term, notes)
         if not clipped and node.axes[d] & active and sets.outside(picked, 0, node.shape[d]):
             notes.aliased = True
         if not sets.contains(picked, allowed):
@@ -192,7 +196,7 @@ def _options(
         reach, relation = relation.local, relation.local_map
     if isinstance(reach, tuple):
         assert isinstance(relation, Sum)
-        parts = tuple(_flat(node, d, term, notes) for d in reach)
+        parts = tuple(positions_along(node, d, term, notes) for d in reach)
         items = relation.pull_many(parts, cut, notes)
     elif reach < 0:
         items = relation.pull(sets.EMPTY, cut, notes)
@@ -208,7 +212,7 @@ def _options(
                 pulled = sets.clip(pulled, 0, source.shape[i])
                 edge.memo[i] = _pieces(source, i, pulled)
             return edge.memo[i]
-        items = relation.pull(_flat(node, reach, term, notes), cut, notes)
+        items = relation.pull(positions_along(node, reach, term, notes), cut, notes)
     if cut:
         items = sets.clip(items, 0, source.shape[i])
     return _cut(_pieces(source, i, items), source, i, active, clipped)
@@ -236,7 +240,7 @@ def _cut(
     return found
 
 
-def _flat(node: Node, d: int, term: Term, notes: Notes) -> IntSet:
+def positions_along(node: Node, d: int, term: Term, notes: Notes) -> IntSet:
     """The positions along a whole dimension."""
     low, high = node.spans[d]
     if high - low == 1:
