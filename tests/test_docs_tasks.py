@@ -1,4 +1,4 @@
-"""docs/classification.md and docs/forecasting.md: their code runs, their commands compose."""
+"""Pages of docs/ on one task each: their code runs, their commands compose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wavestack.config import compose
 from wavestack.data import ESC10, FSDD
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("classification.md", "forecasting.md")
+PAGES = ("classification.md", "forecasting.md", "super_resolution.md")
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the docs are not in this install")
 
