@@ -195,3 +195,23 @@ def test_design_refuses_in_one_line(wavestack, words, message):
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert out == ""
+
+
+def test_a_segmentation_net_is_asked_with_an_image(wavestack):
+    words = ("rf", "model=dilated_vgg", "model.base_channels=2", "model.channels=4")
+    status, out, _ = wavestack(*words, "layer=front_end")
+    assert status == 0
+    assert out.startswith("This output sees 380 \u00d7 380 pixels")
+    assert "one output every 8" in out
+
+
+def test_a_run_of_images_has_no_sample_rate(wavestack):
+    from wavestack.export.safetensors import save
+    from wavestack.models import LinkNet
+
+    options = {"num_classes": 2, "base_channels": 4}
+    config = {"model": {"_target_": "wavestack.models.LinkNet", **options}, "data": {}}
+    save(LinkNet(**options), Path("model.safetensors"), config)
+    status, out, _ = wavestack("rf", "run=model.safetensors")
+    assert status == 0
+    assert out.startswith("This output sees 499 \u00d7 499 pixels")

@@ -69,10 +69,11 @@ def run(cfg: DictConfig) -> None:
 def _model(cfg: DictConfig) -> tuple[nn.Module, float | None]:
     rate = cfg.sample_rate
     if cfg.run is not None:
-        from wavestack.commands.trained import Trained
+        import wavestack
+        from wavestack.commands.trained import read_config, sample_rate_of
 
-        trained = Trained(cfg.run, "cpu")
-        return trained.model, rate or trained.sample_rate
+        model = wavestack.load(cfg.run)
+        return model, rate or sample_rate_of(model, read_config(Path(cfg.run)))
     if cfg.target is not None:
         return build_target(), rate
     from wavestack.safety import instantiate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,8 @@ def _own_example(model: Any) -> Any:
         raise UserError(
             f"input must be given: the shape that {type(model).__name__} takes, as [1,1,16000]"
         )
-    return model.example_input(DEFAULT_SAMPLES)
+    takes_length = "num_samples" in inspect.signature(model.example_input).parameters
+    return model.example_input(DEFAULT_SAMPLES) if takes_length else model.example_input()
 
 
 def _takes_codes(model: Any) -> bool:

@@ -37,9 +37,7 @@ class Trained:
         self.device = choose_device(device)
         self.model: Any = wavestack.load(run).to(self.device)
         self.config = read_config(Path(run))
-        rate = getattr(self.model, "sample_rate", None) or _select(
-            self.config, "data", "source", "sample_rate"
-        )
+        rate = sample_rate_of(self.model, self.config)
         if rate is None:
             raise UserError(f"{run}: not a model of audio (its sample rate is not known)")
         self.sample_rate: int = rate
@@ -116,6 +114,11 @@ class Trained:
             raise UserError(f"mel_from={file}: this model does not listen to a spectrogram")
         waveform = torch.from_numpy(self.read_audio(file, "mel_from"))
         return instantiate(settings, key="data.mel")(waveform[None])
+
+
+def sample_rate_of(model: nn.Module, config: Mapping[str, Any]) -> int | None:
+    """In Hz, what a model or the data of its run say; None where they are not audio."""
+    return getattr(model, "sample_rate", None) or _select(config, "data", "source", "sample_rate")
 
 
 def choose_device(device: str) -> torch.device:
