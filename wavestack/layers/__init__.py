@@ -3,6 +3,7 @@
 Needs torch alone.
 """
 
+from wavestack.layers.a_trous import densify
 from wavestack.layers.aspp import ASPP, ImagePooling, atrous_rates
 from wavestack.layers.bilinear import BilinearConvTranspose2d
 from wavestack.layers.context import ContextModule
@@ -41,6 +42,7 @@ __all__ = [
     "TemporalBlock",
     "apply_weight_norm",
     "atrous_rates",
+    "densify",
     "detach_state",
     "dilate_kernel",
     "dilation_schedule",
