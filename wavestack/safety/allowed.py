@@ -20,6 +20,7 @@ _WAVESTACK = {
     "models": (
         *("AudioEffect", "DLinear", "PianoRollTCN", "SequenceClassifier", "TCN", "TCNForecaster"),
         *("SuperResolutionNet", "WaveNet"),
+        *("DeepLabV3", "DeepLabV3Plus", "DilatedVGG", "FCN", "HDCNet", "LinkNet"),
     ),
     "layers": (
         *("CausalConv1d", "DilatedStack", "GatedResidualBlock", "LookaheadConv1d"),
