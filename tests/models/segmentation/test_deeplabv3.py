@@ -27,6 +27,18 @@ class TestSeparable(DensePredictionTester):
     arguments: ClassVar = {**SMALL, "separable": True, "multi_grid": (1, 2), "in_channels": 1}
 
 
+class TestOnVGG(DensePredictionTester):
+    """Its pools drop what does not fill a stride; images smaller than one are answered too."""
+
+    model = DeepLabV3
+    arguments: ClassVar = {"backbone": "vgg16_bn", "base_channels": 4, "channels": 8}
+    sizes = ((31, 33), (65, 97))
+    output_strides = (32, 8)
+
+    def build(self, **options):
+        return super().build(**{"output_stride": 32, **options})
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("aux", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("depth", [50, pytest.param(101, marks=pytest.mark.slow)])

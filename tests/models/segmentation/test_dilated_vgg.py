@@ -44,8 +44,9 @@ class TestPascalVOC(DensePredictionTester):
     has_aux = False
 
 
-def test_the_front_end_sees_380_pixels_in_steps_of_8():
-    model = DilatedVGG(2, stage="front_end", **SMALL).eval()
+@pytest.mark.parametrize("backbone", ["vgg16", "vgg16_bn"])
+def test_the_front_end_sees_380_pixels_in_steps_of_8(backbone):
+    model = DilatedVGG(2, backbone, stage="front_end", **SMALL).eval()
     axis = analyze(model, model.example_input(512, 512), layer="front_end").axes["H"]
     assert (axis.size, axis.jump, model.margin) == (380, 8, 186)
     # The first output stands for pixels 0 to 7 and sees as much on either side of them.

@@ -23,6 +23,7 @@ class Backbone(nn.Module):
         output_stride: the stride of the last features.
         dilation: the rate that a layer behind the last features needs where it shall see what it
             sees at output stride 32 (fc6 of a dilated VGG); 1 without dilation.
+        whole: heights and widths that are multiples of it lose no pixels; 1 where none do.
 
     Shape:
         x: (B, in_channels, H, W) -> tuple of (B, out_channels[i], H_i, W_i); H_i is H / strides[i],
@@ -34,6 +35,7 @@ class Backbone(nn.Module):
     strides: tuple[int, ...]
     output_stride: int
     dilation: int
+    whole: int = 1
     classifier: ClassVar[tuple[str, ...]] = ()  # how keys of a published classifier begin
     torchvision_weights: str | None = None  # the name of published weights, where there are any
 

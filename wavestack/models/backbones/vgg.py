@@ -67,7 +67,7 @@ class VGG16(Backbone):
     ) -> None:
         super().__init__()
         self.in_channels = check_in_channels(in_channels)
-        self.output_stride = output_stride
+        self.output_stride = self.whole = output_stride
         base = check_base_channels(base_channels)
         all_widths = [[base * factor for factor in factors] for factors in _FACTORS]
         self.out_channels = tuple(widths[-1] for widths in all_widths)

@@ -84,6 +84,21 @@ def conv_norm_relu(
     return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
 
+def fill_up(x: Tensor, multiple: int) -> Tensor:
+    """Zeros below and to the right, up to sizes that are multiples of a number.
+
+    A VGG's pools drop what is left over; features of a filled image cover all of it, and feature i
+    still stands for pixels from ``i * stride`` on.
+
+    Shape:
+        x: (B, C, H, W) -> (B, C, H', W')
+    """
+    height, width = x.shape[-2:]
+    if multiple == 1:
+        return x
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple))
+
+
 def resize(x: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     """Bilinear interpolation to a size, pixels taken as squares (``align_corners=False``).
 

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from wavestack.layers import ASPP
 from wavestack.layers.aspp import atrous_rates as rates_at
 from wavestack.models.backbones import make_backbone
-from wavestack.models.segmentation.base import SegmentationModel, conv_norm_relu, fcn_head, resize
+from wavestack.models.segmentation.base import (
+    SegmentationModel,
+    conv_norm_relu,
+    fcn_head,
+    fill_up,
+    resize,
+)
 
 
 class DeepLabV3(SegmentationModel):
@@ -99,8 +105,11 @@ class DeepLabV3(SegmentationModel):
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
         """Score every pixel."""
         self.check_images(x)
+        height, width = x.shape[-2:]
+        x = fill_up(x, self.backbone.whole)
         *_, shallower, features = self.backbone(x)
-        logits = resize(self.classifier(features), x.shape[-2:])
+        logits = resize(self.classifier(features), x.shape[-2:])[..., :height, :width]
         if self.aux_classifier is None:
             return logits
-        return {"out": logits, "aux": resize(self.aux_classifier(shallower), x.shape[-2:])}
+        aux = resize(self.aux_classifier(shallower), x.shape[-2:])[..., :height, :width]
+        return {"out": logits, "aux": aux}

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from wavestack.layers import ASPP
 from wavestack.layers.aspp import atrous_rates as rates_at
 from wavestack.models.backbones import make_backbone
-from wavestack.models.segmentation.base import SegmentationModel, conv_norm_relu, fcn_head, resize
+from wavestack.models.segmentation.base import (
+    SegmentationModel,
+    conv_norm_relu,
+    fcn_head,
+    fill_up,
+    resize,
+)
 
 
 class DeepLabV3Plus(SegmentationModel):
@@ -104,11 +110,14 @@ class DeepLabV3Plus(SegmentationModel):
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
         """Score every pixel."""
         self.check_images(x)
+        height, width = x.shape[-2:]
+        x = fill_up(x, self.backbone.whole)
         features = self.backbone(x)
         shallow = self.reduce(features[self.low_level])
         deep = resize(self.aspp(features[-1]), shallow.shape[-2:])
         y = self.decoder(torch.cat([deep, shallow], dim=1))
-        logits = resize(self.classifier(y), x.shape[-2:])
+        logits = resize(self.classifier(y), x.shape[-2:])[..., :height, :width]
         if self.aux_classifier is None:
             return logits
-        return {"out": logits, "aux": resize(self.aux_classifier(features[-2]), x.shape[-2:])}
+        aux = resize(self.aux_classifier(features[-2]), x.shape[-2:])[..., :height, :width]
+        return {"out": logits, "aux": aux}

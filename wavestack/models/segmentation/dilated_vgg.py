@@ -205,8 +205,9 @@ class FrontEnd(nn.Module):
     def margin(self) -> int:
         """Pixels that an output sees on each side of those it stands for."""
         image = torch.zeros(1, self.backbone.in_channels, 512, 512)
+        # In training, batch normalization ties the whole image together.
         axis = analyze(self, image).axes["H"]
-        return int(axis.size - axis.jump) // 2
+        return int(axis.local_size - axis.jump) // 2
 
 
 def reflect(x: Tensor, sides: tuple[int, int, int, int]) -> Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wavestack.layers import BilinearConvTranspose2d
 from wavestack.models.backbones import VGG16, make_backbone
-from wavestack.models.segmentation.base import SegmentationModel, fcn_head, resize
+from wavestack.models.segmentation.base import SegmentationModel, fcn_head, fill_up, resize
 from wavestack.models.segmentation.vgg_head import VGGHead, load_fully_connected
 
 
@@ -123,9 +122,7 @@ class FCN(SegmentationModel):
         """Score every pixel."""
         self.check_images(x)
         height, width = x.shape[-2:]
-        if isinstance(self.backbone, VGG16):  # whose pools drop what is left over
-            stride = self.backbone.output_stride
-            x = F.pad(x, (0, -width % stride, 0, -height % stride))
+        x = fill_up(x, self.backbone.whole)
         features = self.backbone(x)
         y = self.classifier(features[-1])
         for i, (score, upsample) in enumerate(zip(self.scores, self.upsamples, strict=True)):
