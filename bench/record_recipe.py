@@ -1,4 +1,4 @@
-"""Records finished, evaluated runs of one recipe as its committed figures: their mean and spread.
+"""Records finished, evaluated runs of one recipe as its committed figures: mean, median, spread.
 
     python -m bench.record_recipe RUN [RUN ...] --data "FSDD, official split"
     python -m bench.record_recipe RUN [RUN ...] --data "ESC-10" --by data.fold --name esc10
@@ -78,6 +78,7 @@ def gather(
     figures: dict[str, float] = {"value": statistics.mean(values)}
     if len(runs) > 1:
         figures |= {"value_min": min(values), "value_max": max(values), "runs": len(runs)}
+        figures["value_median"] = statistics.median(values)
         figures |= {f"value: {label}": v for label, v in zip(labels, values, strict=True)}
     first = evaluations[0]
     for part, word in (
@@ -88,6 +89,10 @@ def gather(
         for name in first.get(part, {}):
             if (word, name) != ("figure", first["metric"]):
                 figures[f"{word}: {name}"] = statistics.mean(e[part][name] for e in evaluations)
+    # What the figure is made of (the IoU of each class), where all runs have the same.
+    for name in first.get("parts", {}):
+        if all(name in e["parts"] for e in evaluations):
+            figures[f"part: {name}"] = statistics.mean(e["parts"][name] for e in evaluations)
     for name, row in first.get("baseline_figures", {}).items():
         for figure in (f for f in row if f != first["metric"]):
             figures[f"baseline: {name}, {figure}"] = statistics.mean(

@@ -24,6 +24,7 @@ def run(seed: int, value: float, **config: Any) -> dict[str, Any]:
             "baselines": {"constant": 9.0},
             "baseline_figures": {"constant": {"loss": 9.0, "accuracy": 50.0}},
             "published": {"a paper": 8.0},
+            "parts": {"Sky": 2 * value},
         },
     }
 
@@ -34,8 +35,14 @@ def test_mean_and_spread_over_seeds() -> None:
     assert (figures["value: seed 0"], figures["value: seed 1"]) == (1.0, 3.0)
     assert (figures["figure: accuracy"], figures["baseline: constant, accuracy"]) == (20.0, 50.0)
     assert (figures["published: a paper"], figures["core_seconds_max"]) == (8.0, 2.0)
+    assert figures["part: Sky"] == 4.0
     assert "receptive_field_samples" not in figures
     assert settings["runs"] == ["seed 0", "seed 1"]
+
+
+def test_the_median_of_three_runs_stands_beside_their_mean() -> None:
+    figures, _ = gather([run(0, 1.0), run(1, 3.0), run(2, 11.0)], ["seed"])
+    assert (figures["value"], figures["value_median"]) == (5.0, 3.0)
 
 
 def test_one_run_has_no_spread() -> None:
