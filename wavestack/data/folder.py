@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Literal
 
 from wavestack.data.files import EXTENSIONS, AudioReader, require_root
 from wavestack.data.recording import Recording, Split, check_split
+from wavestack.data.shares import assign, check_fractions
 from wavestack.errors import UserError
 
 
@@ -56,9 +56,7 @@ class AudioFolder:
     ) -> None:
         if labels not in ("none", "folder"):
             raise ValueError(f"labels must be one of none, folder, got {labels!r}")
-        for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-            if not 0 <= fraction < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {fraction}")
+        check_fractions(val_fraction=val_fraction, test_fraction=test_fraction)
         self.sample_rate = sample_rate
         self.reader = AudioReader(
             sample_rate,
@@ -74,7 +72,10 @@ class AudioFolder:
         self.label_names: tuple[tuple[str, ...], ...] = ()
         if labels == "folder":
             self.label_names = (self._classes(),)
-        self._splits = self._assign(val_fraction, test_fraction, split_seed)
+        place = f"data.root={self.root}"
+        self._splits = assign(
+            self.names, val_fraction, test_fraction, split_seed, place, "sound file"
+        )
 
     @property
     def report(self) -> dict[str, Any]:
@@ -105,25 +106,6 @@ class AudioFolder:
                     "names its class"
                 )
         return tuple(sorted({name.split("/")[0] for name in self.names}))
-
-    def _assign(self, val_fraction: float, test_fraction: float, seed: int) -> dict[Split, list]:
-        def place(name: str) -> bytes:
-            return hashlib.sha256(f"{seed}:{name}".encode()).digest()
-
-        shuffled = sorted(self.names, key=place)
-        n = len(shuffled)
-        num_val = max(1, round(n * val_fraction)) if val_fraction else 0
-        num_test = max(1, round(n * test_fraction)) if test_fraction else 0
-        if n <= num_val + num_test:
-            raise UserError(
-                f"data.root={self.root}: {n} sound file{'s' * (n != 1)} cannot be split into "
-                f"train, val (fraction {val_fraction:g}) and test (fraction {test_fraction:g})"
-            )
-        return {
-            "test": sorted(shuffled[:num_test]),
-            "val": sorted(shuffled[num_test : num_test + num_val]),
-            "train": sorted(shuffled[num_test + num_val :]),
-        }
 
 
 def find_audio(root: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from wavestack.data.files import require_root
 from wavestack.data.images import IMAGE_SUFFIXES, ImageReader
-from wavestack.data.recording import Split, check_split
+from wavestack.data.recording import SPLITS, Split, check_split
+from wavestack.data.shares import assign
 from wavestack.errors import UserError
 from wavestack.signal import resize_bicubic
 
@@ -83,8 +83,10 @@ class ImageFolder:
         self.reader = ImageReader(sixteen_bit)
         self.max_side = max_side
         self.root = require_root(root, "your pictures", "/path/to/pictures")
+        files = {path.relative_to(self.root).as_posix(): path for path in find_pictures(self.root)}
         fractions = (val_fraction, 0.0 if test_root is not None else test_fraction)
-        self._splits = self._assign(*fractions, split_seed)
+        names = assign(list(files), *fractions, split_seed, f"data.root={self.root}")
+        self._splits = {split: [files[name] for name in names[split]] for split in SPLITS}
         if test_root is not None:
             folder = Path(test_root).expanduser()
             if not folder.is_dir():
@@ -116,26 +118,6 @@ class ImageFolder:
         if split != "test" and self.max_side is not None and longer > self.max_side:
             image = resize_bicubic(image, self.max_side / longer)
         return Picture(path.stem, image)
-
-    def _assign(self, val_fraction: float, test_fraction: float, seed: int) -> dict[Split, list]:
-        def place(path: Path) -> bytes:
-            name = path.relative_to(self.root).as_posix()
-            return hashlib.sha256(f"{seed}:{name}".encode()).digest()
-
-        shuffled = sorted(find_pictures(self.root), key=place)
-        n = len(shuffled)
-        num_val = max(1, round(n * val_fraction))
-        num_test = max(1, round(n * test_fraction)) if test_fraction else 0
-        if n <= num_val + num_test:
-            raise UserError(
-                f"data.root={self.root}: {n} picture{'s' * (n != 1)} cannot be split into train, "
-                f"val{' and test' * bool(num_test)} (known are {', '.join(IMAGE_SUFFIXES)})"
-            )
-        return {
-            "test": sorted(shuffled[:num_test]),
-            "val": sorted(shuffled[num_test : num_test + num_val]),
-            "train": sorted(shuffled[num_test + num_val :]),
-        }
 
 
 def find_pictures(root: Path) -> list[Path]:

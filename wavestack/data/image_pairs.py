@@ -119,7 +119,15 @@ class PairFiles(ABC):
             UserError: when a file cannot be used, or the two differ in size.
         """
         pair = self.pairs(split)[index]
-        image, mask = self.images.read(pair.image), self.masks.read(pair.mask)
+        return self.checked(pair, self.images.read(pair.image), self.masks.read(pair.mask))
+
+    @staticmethod
+    def checked(pair: Pair, image: np.ndarray, mask: np.ndarray) -> Sample:
+        """A picture with its mask, once their sizes are seen to agree.
+
+        Raises:
+            UserError: when they do not.
+        """
         if image.shape[:2] != mask.shape:
             raise UserError(
                 f"{pair.mask}: {mask.shape[1]} x {mask.shape[0]} pixels, but its picture "

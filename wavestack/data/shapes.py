@@ -84,7 +84,7 @@ class SyntheticShapes:
         self.border = border
         self.seed = seed
         self._counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
-        self.report: dict[str, Any] = {**self._counts}
+        self.report: dict[str, Any] = {str(name): n for name, n in self._counts.items()}
 
     def num_items(self, split: Split) -> int:
         """Pictures of a split."""

@@ -67,7 +67,7 @@ def differences(a: Any, b: Any, key: str = "") -> dict[str, Any]:
         {'x.z': 3}
     """
     if isinstance(a, dict) and isinstance(b, dict):
-        found = {}
+        found: dict[str, Any] = {}
         for name in [*a, *(name for name in b if name not in a)]:
             found |= differences(a.get(name), b.get(name), f"{key}.{name}" if key else str(name))
         return found
