@@ -165,6 +165,26 @@ class ClassifyConfig:
 
 
 @dataclass
+class SegmentConfig:
+    """`wavestack segment`."""
+
+    run: str = MISSING
+    input: str = MISSING
+    out: str = "segmented"
+    mode: str = "whole"
+    scales: list[float] = field(default_factory=lambda: [0.75, 1.0, 1.25])
+    input_size: Any = "run"
+    tile: int | None = None
+    inexact: bool = False
+    overlay: bool = True
+    opacity: float = 0.55
+    legend: bool = True
+    probabilities: bool = False
+    sixteen_bit: str = "run"
+    device: str = "auto"
+
+
+@dataclass
 class UpscaleConfig:
     """`wavestack upscale`."""
 
@@ -251,6 +271,7 @@ SCHEMAS: dict[str, type] = {
     "generate": GenerateConfig,
     "stream": StreamConfig,
     "classify": ClassifyConfig,
+    "segment": SegmentConfig,
     "upscale": UpscaleConfig,
     "rf": RfConfig,
     "design": DesignConfig,

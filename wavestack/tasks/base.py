@@ -69,8 +69,8 @@ class Task(pl.LightningModule, ABC):
         metric: name of the mean loss in its unit, which is logged and validated; lower is better.
         unit_scale: factor from the mean loss to it.
         element: what the loss counts, in the plural: "samples", "frames", "clips".
-        samples: kind of samples that show how the training goes: "audio", "text", "piano_roll", or
-            None where there is nothing to make up.
+        samples: kind of samples that show how the training goes: "audio", "text", "piano_roll",
+            "segmentation", or None where there is nothing to make up.
         validated: names of the figures that validation reports beside the loss.
         gradient_norm: norm before clipping of the last step, a tensor on the device.
 

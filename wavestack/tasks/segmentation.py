@@ -51,6 +51,7 @@ class SegmentationTask(Task):
 
     metric = "cross_entropy"
     element = "pixels"
+    samples = "segmentation"
 
     def __init__(
         self,

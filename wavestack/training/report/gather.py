@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Run:
         evaluation: ``evaluation.json`` (figures and their yardsticks).
         sounds: wav files, newest first.
         texts: text files that the model wrote, newest first.
-        pictures: PNG files that belong to no wav file.
+        pictures: PNG files that belong to no wav file, newest first.
     """
 
     folder: Path
@@ -64,8 +65,13 @@ def gather(folder: Path) -> Run:
         evaluation=_read_json(folder / "evaluation.json"),
         sounds=newest,
         texts=texts,
-        pictures=sorted(p for p in folder.glob("samples/**/*.png") if p not in with_sound),
+        pictures=_newest_first(p for p in folder.glob("samples/**/*.png") if p not in with_sound),
     )
+
+
+def _newest_first(pictures: Iterable[Path]) -> list[Path]:
+    """By the step in ``stepNNNNNNNN_I.png``, the newest first, and by name within a step."""
+    return sorted(sorted(pictures), key=lambda p: p.stem.partition("_")[0], reverse=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

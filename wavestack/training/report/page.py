@@ -178,7 +178,8 @@ def _samples(run: Run) -> str:
         )
     for png in run.pictures[:MOST_SOUNDS]:
         cards.append(
-            f'<figure><img alt="{html.escape(png.stem)}" src="{_embed(png, "image/png")}">'
+            f"<figure{_wide(png)}>"
+            f'<img alt="{html.escape(png.stem)}" src="{_embed(png, "image/png")}">'
             f"<figcaption>{html.escape(png.stem)}</figcaption></figure>"
         )
     if not cards:
@@ -186,6 +187,13 @@ def _samples(run: Run) -> str:
     older = len(run.sounds) - MOST_SOUNDS
     rest = f'<p class="note">{older} older in samples/.</p>' if older > 0 else ""
     return f'<section><h2>Samples</h2><div class="cards">{"".join(cards)}</div>{rest}</section>'
+
+
+def _wide(png: Path) -> str:
+    """Panels side by side take the width of the page."""
+    head = png.read_bytes()[16:24]  # width and height, as every PNG begins
+    width, height = (int.from_bytes(head[k : k + 4], "big") for k in (0, 4))
+    return ' class="wide"' if width > 1.8 * height else ""
 
 
 def _curves(run: Run) -> str:

@@ -42,4 +42,10 @@ def make_sampler(run: TrainingRun, writer: Any = None) -> Sampler | None:
         from wavestack.training.samples.piano_roll import PianoRollSampler
 
         return PianoRollSampler(run)
-    raise ValueError(f"samples of a task must be audio, text, piano_roll or None, got {kind!r}")
+    if kind == "segmentation":
+        from wavestack.training.samples.segmentation import SegmentationSampler
+
+        return SegmentationSampler(run, writer)
+    raise ValueError(
+        f"samples of a task must be audio, text, piano_roll, segmentation or None, got {kind!r}"
+    )
