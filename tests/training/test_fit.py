@@ -83,6 +83,26 @@ def test_shared_weights_do_not_tell_where_the_data_were(tmp_path, tiny_config):
     assert "somebody" not in str(read(tmp_path / "model.safetensors")[1])
 
 
+def test_a_trained_model_needs_no_more_what_it_started_from(tmp_path):
+    from wavestack.config import compose
+    from wavestack.export.safetensors import read
+    from wavestack.models.backbones import make_backbone
+
+    start = tmp_path / "start.pt"
+    torch.save(make_backbone("resnet18", base_channels=2).state_dict(), start)
+    parts = ["model=fcn", "data=shapes", "task=segmentation", "debug=smoke"]
+    slim = [
+        "model.backbone=resnet18",
+        "model.base_channels=2",
+        "model.num_classes=${data.source.num_classes}",
+    ]
+    cfg = compose("train", [*parts, *slim, f"model.weights={start}"])
+    train(cfg, tmp_path / "run")
+    start.unlink()
+    assert wavestack.load(tmp_path / "run").num_classes == cfg.model.num_classes
+    assert str(start) not in str(read(tmp_path / "run" / "model.safetensors")[1])
+
+
 def test_clipping_bounds_the_step_that_is_made(tmp_path, tiny_config):
     # Under plain gradient descent the step is lr x gradient: its length shows the clipping.
     sgd = {"optimizer___target_": "torch.optim.SGD", "optimizer__lr": 1.0, "max_steps": 1}

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import wavestack
 from wavestack.errors import UserError
+from wavestack.training.initial_weights import without_start
 from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import write_json
 from wavestack.training.weights import checkpoint_weights, weights_sha256
@@ -83,6 +84,10 @@ def _shareable(cfg: DictConfig) -> dict[str, Any]:
     """The configuration without the places on this machine: the weights may go to others."""
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     config["resume"] = None
+    # The file's own weights replace those that the model once started from.
+    config["model"] = without_start(config["model"])
+    if "init" in config:
+        config["init"] = None
     for part in (config["data"], config["data"].get("source")):
         if isinstance(part, dict) and "root" in part:
             part["root"] = None
