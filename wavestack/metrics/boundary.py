@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 TOLERANCE = 0.0075  # share of the picture's diagonal
 
@@ -61,6 +60,11 @@ def _f_score(true: Tensor, found: Tensor, radius: float) -> float:
         return 1.0
     if not num_true or not num_found:
         return 0.0
+    # Nothing outside the box around both is asked for.
+    either = true | found
+    rows, columns = (either.any(axis).nonzero() for axis in (1, 0))
+    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    true, found = true[box], found[box]
     near_true, near_found = _near(torch.stack([true, found]), radius)
     precision = int((found & near_true).sum()) / num_found
     recall = int((true & near_found).sum()) / num_true
@@ -81,15 +85,18 @@ def _edges(classes: Tensor) -> Tensor:
 
 def _near(sets: Tensor, radius: float) -> Tensor:
     """All pixels within a distance of a set: (N, H, W) bool, dilated by a disc."""
-    reach = int(radius)
-    x = sets[:, None].float()
-    result = torch.zeros_like(x)
-    H = x.shape[-2]
-    # The disc row by row: rows at heights dy and -dy are runs of 2 half + 1 pixels.
-    for dy in range(min(reach, H - 1) + 1):
-        half = int(math.sqrt(radius**2 - dy**2))
-        run = F.max_pool2d(x, (1, 2 * half + 1), stride=1, padding=(0, half))
-        for above in (dy, 0), (0, dy):
-            shifted = F.pad(run, (0, 0, *above))
-            result = torch.maximum(result, shifted[..., above[1] : above[1] + H, :])
-    return result[:, 0] > 0
+    H, W = sets.shape[-2:]
+    runs = [sets]  # dilated along the rows by so many pixels to each side
+    for reach in range(1, int(radius) + 1):
+        run = runs[-1].clone()
+        if reach < W:
+            run[..., reach:] |= sets[..., :-reach]
+            run[..., :-reach] |= sets[..., reach:]
+        runs.append(run)
+    result = torch.zeros_like(sets)
+    for dy in range(min(int(radius), H - 1) + 1):
+        # The disc row by row: at heights dy and -dy it is as wide as this run.
+        run = runs[int(math.sqrt(radius**2 - dy**2))]
+        result[..., dy:, :] |= run[..., : H - dy, :]
+        result[..., : H - dy, :] |= run[..., dy:, :]
+    return result
