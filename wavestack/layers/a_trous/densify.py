@@ -6,7 +6,7 @@ import copy
 
 from torch import Tensor, fx, nn
 
-from wavestack.layers.a_trous.trace import note_shapes, trace
+from wavestack.layers.a_trous.trace import trace
 from wavestack.layers.a_trous.walk import Walk
 
 GLOBAL_POOLING = ("refuse", "per_phase")
@@ -38,7 +38,8 @@ def densify(
     a module list cannot: pools called as functions, branches that must meet at one rate, slices
     with a step. The result is an ordinary module with the parameter names of the model; the model
     itself stays as it is. Modules follow ``train()`` and ``eval()`` as before; what ``forward``
-    decides by ``self.training`` itself stays as in eval mode (auxiliary heads are gone).
+    decides by ``self.training`` itself stays as in eval mode (auxiliary heads are gone), and what
+    it decides by the shape of its input (checks, mostly) stays as for ``example_input``.
 
     What joins all positions of an image (squeeze-excitation, image pooling, the pool before a
     classifier, group normalization) joins more of them in a dense network. It is refused, or works
@@ -53,8 +54,8 @@ def densify(
         output_stride: input positions per output position; a divisor of the model's own.
         layer: path of the submodule whose output is wanted; what follows it is left out.
         global_pooling: "refuse", or "per_phase".
-        example_input: an input that the model takes, of which only the shape matters. By default
-            an image of 224 x 256 with the channels of the first convolution.
+        example_input: an input that the model takes, of which only shape and type matter. By
+            default an image of 224 x 256 with the channels of the first convolution.
 
     Shape:
         x: (B, C, H, W) -> (B, C', H', W'), where the model has ceil(H' / k) rows
@@ -96,11 +97,7 @@ def densify(
         raise ValueError(f"output_stride must be a whole number >= 1, got {output_stride!r}")
     if global_pooling not in GLOBAL_POOLING:
         raise ValueError(f"global_pooling must be one of {GLOBAL_POOLING}, got {global_pooling!r}")
-    inner = copy.deepcopy(model).eval()
-    graph = trace(inner, layer)
-    dense = fx.GraphModule(inner, graph, class_name=f"Dense{type(model).__name__}")
-    dense.graph.eliminate_dead_code()
-    note_shapes(dense, example_input)
+    dense = trace(copy.deepcopy(model).eval(), layer, example_input)
     walk = Walk(model, dense, dense.graph, output_stride, global_pooling == "per_phase")
     walk.run()
     if walk.reached % output_stride:

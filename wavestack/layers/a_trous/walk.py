@@ -211,6 +211,7 @@ class Walk:
         with self.graph.inserting_before(node):
             new = self.graph.call_function(function, args, kwargs)
         new.meta = {"nn_module_stack": node.meta.get("nn_module_stack"), "shape": None}
+        new.meta["is_wrapped"] = _is_ours(function)
         if grid is not None:
             self.grids[new] = grid
         return new
@@ -219,11 +220,16 @@ class Walk:
         """Compute a node's value by another function."""
         with self.graph.inserting_before(node):
             new = self.graph.call_function(function, args)
-        new.meta = {**node.meta, "several": False}
+        new.meta = {**node.meta, "several": False, "is_wrapped": _is_ours(function)}
         node.replace_all_uses_with(new)
         self.graph.erase_node(node)
         self.grids[new] = grid
         return new
+
+
+def _is_ours(function: Callable) -> bool:
+    """Whether torch.fx must be told not to look into a function (it would when unpickling)."""
+    return (function.__module__ or "").startswith("wavestack.")
 
 
 def _is_activation(module: nn.Module) -> bool:
