@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from wavestack.errors import UserError
-from wavestack.files import verify_hash
+from wavestack.state_file import read_state
 from wavestack.training.run_folder import RunFolder
 from wavestack.training.weights import checkpoint_weights
-
-_WRAPPERS = ("state_dict", "model")  # keys under which torch files of others hold their tensors
 
 
 def start_from(model: nn.Module, run_or_file: Path | str) -> list[str]:
@@ -73,27 +69,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return _of_run(RunFolder(path))
     if not path.is_file():
         raise UserError(f"init={path}: no such file or run folder")
-    verify_hash(path, required=False)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # safetensors and torch raise many kinds for a damaged file
-        if isinstance(error, pickle.UnpicklingError):
-            raise UserError(f"init={path}: holds more than tensors, or is damaged") from error
-        raise UserError(f"init={path}: not a readable file of weights ({error})") from error
-    while isinstance(content, Mapping) and (key := _wrapper(content)) is not None:
-        content = content[key]
-    tensors = {
-        str(name).removeprefix("module."): value
-        for name, value in (content.items() if isinstance(content, Mapping) else ())
-        if isinstance(value, Tensor)
-    }
-    if not tensors:
-        raise UserError(f"init={path}: holds no tensors by name")
-    return tensors
+    return read_state(path)
 
 
 def without_start(config: Any) -> Any:
@@ -113,10 +89,6 @@ def _of_run(folder: RunFolder) -> dict[str, Tensor]:
     if found is None:
         raise UserError(f"init={folder.path}: neither model.safetensors nor a checkpoint is there")
     return checkpoint_weights(found[1])
-
-
-def _wrapper(content: Mapping[Any, Any]) -> str | None:
-    return next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
 
 
 def _listed(names: list[str], most: int = 4) -> str:

@@ -1,28 +1,23 @@
 """Weights for a backbone from a file, or from torchvision's hub, compared key by key.
 
-A file is tensors and nothing else: safetensors, or a torch file read with `weights_only=True`,
-which runs no code of its author's. What a classifier or a decoder left in it goes; the rest must
-fit.
+What a classifier or a decoder left in a file goes; all else must fit.
 """
 
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from wavestack.errors import UserError
-from wavestack.files import verify_hash
 from wavestack.models.backbones.base import Backbone
+from wavestack.state_file import read_state
 
 IMAGENET = "imagenet"
 
-_WRAPPERS = ("state_dict", "model")
+_BACKBONE = "backbone."  # what stands before its keys in a segmentation model
 _COUNTER = "num_batches_tracked"  # which files from before 2018 lack
 
 logger = logging.getLogger(__name__)
@@ -31,9 +26,9 @@ logger = logging.getLogger(__name__)
 def load_weights(backbone: Backbone, weights: str | Path) -> None:
     """Give a backbone the weights of a file or of torchvision's hub.
 
-    The keys must be those of the backbone, with these exceptions: a common prefix `module.`
-    (DataParallel) goes; of a segmentation model only `backbone.*` is taken; keys of a published
-    classifier (`fc.*` of a ResNet, `classifier.*` of a VGG) are left out, which the log says.
+    The keys must be those of the backbone, with two exceptions: of a segmentation model only
+    `backbone.*` is taken; keys of a published classifier (`fc.*` of a ResNet, `classifier.*` of a
+    VGG) are left out, which the log says.
 
     Args:
         backbone: the backbone; changed in place, and only when all fits.
@@ -64,28 +59,11 @@ def read_weights(backbone: Backbone, weights: str | Path) -> tuple[str, dict[str
     """
     if str(weights) == IMAGENET:
         return _from_hub(backbone)
-    return str(weights), _unwrap(str(weights), _read(Path(weights)))
-
-
-def _read(path: Path) -> Any:
-    verify_hash(path, required=False)
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise UserError(f"{path}: not a readable safetensors file ({error})") from error
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: holds more than tensors, or is no torch file; only a plain state dict is read"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it ends too soon"
-        raise UserError(f"{path}: not a readable torch file ({reason})") from error
+    state = read_state(weights)
+    part = {
+        name.removeprefix(_BACKBONE): t for name, t in state.items() if name.startswith(_BACKBONE)
+    }
+    return str(weights), part or state
 
 
 def _from_hub(backbone: Backbone) -> tuple[str, dict[str, Tensor]]:
@@ -108,23 +86,6 @@ def _from_hub(backbone: Backbone) -> tuple[str, dict[str, Tensor]]:
             f"weights={IMAGENET}: {entry.url} could not be fetched ({error}); "
             "where there is no network, give a file instead"
         ) from error
-
-
-def _unwrap(source: str, content: Any) -> dict[str, Tensor]:
-    """The tensors of a backbone among those of a checkpoint, under the names they have there."""
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{source}: holds no state dict")
-    strange = [name for name, value in content.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise UserError(f"{source}: holds no state dict: {strange[0]} is not a tensor")
-    state = dict(content)
-    for prefix in ("module.", "backbone."):
-        chosen = {name[len(prefix) :]: t for name, t in state.items() if name.startswith(prefix)}
-        state = chosen or state
-    return state
 
 
 def _without_classifier(
