@@ -17,7 +17,18 @@ from wavestack.export.functions import Function, functions_of
 from wavestack.export.program import read_program, write_program
 from wavestack.files import verify_hash
 from wavestack.layers import CausalConv1d, DilatedStack
-from wavestack.models import TCN, AudioEffect, WaveNet
+from wavestack.models import (
+    FCN,
+    TCN,
+    AudioEffect,
+    DeepLabV3,
+    DeepLabV3Plus,
+    DilatedVGG,
+    HDCNet,
+    LinkNet,
+    SuperResolutionNet,
+    WaveNet,
+)
 
 
 def wavenet(**options: Any) -> WaveNet:
@@ -35,6 +46,18 @@ MODELS = {
     "wavenet_labels": lambda: wavenet(num_labels=(3,), input_kernel_size=4, weight_norm=True),
     "wavenet_features": lambda: wavenet(num_labels=(3, 2), condition_channels=2, hop_length=4),
     "wavenet_gaussian": lambda: wavenet(output="gaussian"),
+}
+
+SMALL_RESNET = {"backbone": "resnet18", "base_channels": 4}
+IMAGE_MODELS = {
+    "linknet": lambda: LinkNet(3, base_channels=4, channels=4),
+    "deeplabv3": lambda: DeepLabV3(3, **SMALL_RESNET, channels=4, aux=True),
+    "deeplabv3plus": lambda: DeepLabV3Plus(3, **SMALL_RESNET, channels=4),
+    "fcn": lambda: FCN(3, base_channels=2, channels=4),
+    "fcn_resnet": lambda: FCN(3, **SMALL_RESNET),
+    "dilated_vgg": lambda: DilatedVGG(3, base_channels=2, channels=4),
+    "hdc": lambda: HDCNet(3, channels=(4, 4, 4), decoder_channels=4),
+    "super_resolution": lambda: SuperResolutionNet(2, channels=4),
 }
 
 CONDITIONED = ("wavenet_labels", "wavenet_features")
@@ -117,6 +140,46 @@ def test_every_function_of_every_model(name, kind, tmp_path):
     assert names == ["offline", *["condition"] * (name in CONDITIONED), "step"]
     for function in names:
         write_and_compare(model, function, tmp_path, write, read)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["onnx", "pt2"])
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+def test_models_of_images_take_any_batch_height_and_width(name, kind, tmp_path):
+    if kind == "onnx":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnxruntime")
+        from wavestack.export.onnx import OnnxModule as read
+        from wavestack.export.onnx import write_onnx as write
+    else:
+        write, read = write_program, lambda path: read_program(path)[0]
+    torch.manual_seed(0)
+    function, folded = function_of(IMAGE_MODELS[name](), "offline")
+    write(function, tmp_path / "f", about_function(function, folded, {}))
+    assert function.axes["x"] == {0: "batch", 2: "height", 3: "width"}
+    run = read(tmp_path / "f")
+    for height, width in ((65, 97), (96, 64), (128, 203)):
+        x = torch.randn(1, function.inputs["x"].shape[1], height, width)
+        with torch.no_grad():
+            expected = function.module(x)
+        scale = float(expected.abs().max().clamp(min=1))
+        torch.testing.assert_close(run(x=x), expected, rtol=0, atol=1e-4 * scale)
+
+
+def test_a_model_of_images_has_one_function_and_says_how_to_feed_it():
+    model = DeepLabV3(3, **SMALL_RESNET, channels=4, aux=True)
+    functions = functions_of(model)
+    assert [function.name for function in functions.found] == ["offline"]
+    assert functions.without_step is None
+    function = functions.found[0]
+    x = torch.randn(1, 3, 40, 33)
+    torch.testing.assert_close(function.module(x), model.eval()(x)["out"], rtol=0, atol=1e-6)
+    about = about_function(function, functions.model, {})
+    assert about["inputs"]["x"]["shape"] == ["batch", 3, "height", "width"]
+    assert about["receptive_field"] == [None, None]  # image pooling sees all
+    assert about["mean"] == pytest.approx((0.485, 0.456, 0.406))
+    assert "latency" not in about
+    assert "sample_rate" not in about
 
 
 @pytest.mark.slow

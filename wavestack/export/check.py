@@ -66,7 +66,7 @@ def _first_state(function: Function, rows: int) -> dict[str, Tensor]:
 def _random(
     name: str, like: Tensor, axes: dict[int, str], function: Function, model: Any
 ) -> Tensor:
-    sizes = {"batch": 3, "time": sum(BLOCKS), "frames": 5}
+    sizes = {"batch": 3, "time": sum(BLOCKS), "frames": 5, "height": 83, "width": 117}
     hop_length = function.hop_length or 1
     shape = [
         sizes.get(axes[k], sizes["frames"] * hop_length) if k in axes else size

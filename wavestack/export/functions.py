@@ -6,7 +6,7 @@ A stream's state is an argument and a result here, so that any runtime can keep 
 - ``step``: a block of x, the state -> y of the block, the new state. The first state is zeros;
 - ``condition`` (conditioned WaveNets): labels and features -> the condition that ``step`` reads.
 
-Batch and time are free in all of them.
+Batch and time are free in all of them; of models of images, batch, height and width.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from wavestack.inference.saved_state import named_tensors
 from wavestack.layers import State, fold_weight_norm
 
 BATCH, TIME, FRAMES = "batch", "time", "frames"
+HEIGHT, WIDTH = "height", "width"
 _ROWS, _SAMPLES = 2, 8  # of the example that is traced: sizes of 0 and 1 would be taken as fixed
 
 Axes = dict[int, str]
@@ -95,7 +96,10 @@ def functions_of(model: nn.Module) -> Functions:
     inputs = example_inputs(folded, _SAMPLES)
     hop_length = getattr(folded, "hop_length", None) if "features" in inputs else None
     axes = {name: _axes_of(name, value, inputs) for name, value in inputs.items()}
-    result = Functions(folded, [Function("offline", folded, inputs, axes, ["y"], hop_length)])
+    offline = _MainOutput(folded) if getattr(folded, "aux_classifier", None) else folded
+    result = Functions(folded, [Function("offline", offline, inputs, axes, ["y"], hop_length)])
+    if takes_images(inputs):
+        return result
     conditions = {name: value for name, value in inputs.items() if name in ("labels", "features")}
     if conditions and hasattr(folded, "condition"):
         module = _Condition(folded)
@@ -118,7 +122,7 @@ def example_inputs(model: Any, num_samples: int) -> dict[str, Tensor]:
     hop_length = getattr(model, "hop_length", None) if _listens(model) else None
     num_samples = max(num_samples, 3 * hop_length) if hop_length else num_samples
     if hasattr(model, "example_input"):
-        takes_length = bool(inspect.signature(model.example_input).parameters)
+        takes_length = "num_samples" in inspect.signature(model.example_input).parameters
         example = model.example_input(num_samples) if takes_length else model.example_input()
     else:
         names = [n for n in ("in_channels", "residual_channels") if hasattr(model, n)]
@@ -128,6 +132,11 @@ def example_inputs(model: Any, num_samples: int) -> dict[str, Tensor]:
         if getattr(model, "condition_channels", None):
             example["condition"] = torch.zeros(1, model.condition_channels, num_samples)
     return {name: value.repeat(_ROWS, *[1] * (value.dim() - 1)) for name, value in example.items()}
+
+
+def takes_images(inputs: Mapping[str, Any]) -> bool:
+    """Whether the input is (B, C, H, W)."""
+    return any(value.dim() == 4 for value in flat(inputs).values())
 
 
 def why_no_step(model: Any) -> str | None:
@@ -173,6 +182,17 @@ class _Step(nn.Module):
         nested = _nested(self.model.initial_state(1), state, x.shape[0])
         y, after = self.model.stream(x, nested, *extra)
         return y, _held(after)
+
+
+class _MainOutput(nn.Module):
+    """The logits of a model with an auxiliary head, which is there for training."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)["out"]
 
 
 class _Condition(nn.Module):
@@ -236,6 +256,8 @@ def _nested(template: State, held: Mapping[str, Tensor], rows: Any) -> State:
 
 
 def _axes_of(name: str, value: Tensor, inputs: Mapping[str, Tensor]) -> Axes:
+    if value.dim() == 4:
+        return {0: BATCH, 2: HEIGHT, 3: WIDTH}
     if name == "labels" or value.shape[-1] == 1:  # one column for all samples
         return {0: BATCH}
     if name == "features":

@@ -13,14 +13,15 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from wavestack.errors import UserError
-from wavestack.export.functions import BATCH, FRAMES, Function
+from wavestack.export.functions import BATCH, FRAMES, HEIGHT, WIDTH, Function
 from wavestack.files import write_with_hash
 
 ABOUT = "wavestack.json"
+MIN_PIXELS = 64  # of an exported image's height and width: torch takes features of one row apart
 
 
 def export_program(function: Function) -> ExportedProgram:
-    """Trace a function, its batch and time free.
+    """Trace a function, its batch and time free; of images the batch, height and width.
 
     The program is called with the inputs by name: ``program.module()(x=x, state=state)``.
 
@@ -88,14 +89,36 @@ def _trace(function: Function) -> ExportedProgram:
         if name.startswith(FRAMES):
             frames = dims.setdefault(FRAMES, Dim(FRAMES, min=1))
             return frames if name == FRAMES else function.hop_length * frames
-        return dims.setdefault(name, Dim(name, min=1))
+        return dims.setdefault(name, Dim(name, min=MIN_PIXELS if name in (HEIGHT, WIDTH) else 1))
 
     def shape(axes: Mapping[Any, Any]) -> dict[Any, Any]:
         return {k: shape(v) if isinstance(v, Mapping) else dim(v) for k, v in axes.items()}
 
-    return torch.export.export(
-        function.module, (), function.inputs, dynamic_shapes=shape(function.axes)
+    images = any(HEIGHT in axes.values() for axes in function.flat_axes.values())
+    program = torch.export.export(
+        function.module,
+        (),
+        function.inputs,
+        dynamic_shapes=shape(function.axes),
+        prefer_deferred_runtime_asserts_over_guards=images,
     )
+    if images:
+        _forget_asserts(program)
+    return program
+
+
+def _forget_asserts(program: ExportedProgram) -> None:
+    """Takes out what torch concluded of all sizes from the example's.
+
+    Its rule for max pooling asks whether a division leaves a rest, though the answer changes
+    nothing where sizes are positive; kept as an assertion, odd sizes would be refused.
+    """
+    graph = program.graph_module.graph
+    for node in reversed(list(graph.nodes)):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
 
 
 def _without_time(axes: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -246,5 +246,6 @@ def mirrored(size: int, before: int, behind: int, device: torch.device) -> Tenso
         [1, 2, 1, 0, 1, 2, 1, 0, 1, 2]
     """
     last = size - 1
-    place = torch.arange(-before, size + behind, device=device) % (2 * last + (last == 0))
+    period = torch.full((1,), max(2 * last, 1), device=device)  # a tensor, for ONNX
+    place = torch.arange(-before, size + behind, device=device) % period
     return last - (place - last).abs()
