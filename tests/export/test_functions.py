@@ -249,5 +249,6 @@ def test_models_of_one_length_keep_a_free_batch(tmp_path):
     function, _ = function_of(Window(4, 2), "offline")
     write_program(function, tmp_path / "x.pt2", {})
     assert function.axes == {"input": {0: "batch"}}
-    y = read_program(tmp_path / "x.pt2")[0](input=torch.zeros(5, 4))
-    assert y.shape == (5, 2)
+    run, about = read_program(tmp_path / "x.pt2")
+    assert run(input=torch.zeros(5, 4)).shape == (5, 2)
+    assert about["inputs"]["input"]["shape"] == ["batch", 4]

@@ -27,21 +27,13 @@ def about_function(function: Function, model: Any, config: Mapping[str, Any]) ->
         segmentation model reads are values from 0 to 1, normalized by ``mean`` and ``std``.
         ``inputs`` gives each shape, free axes by name; the state of a stream begins with zeros.
     """
-    axes = function.flat_axes
-    inputs = {
-        name: {
-            "shape": [axes.get(name, {}).get(k, size) for k, size in enumerate(tensor.shape)],
-            "dtype": str(tensor.dtype).removeprefix("torch."),
-        }
-        for name, tensor in function.flat_inputs.items()
-    }
     return {
         "version": wavestack.__version__,
         "model": type(model).__name__,
         "function": function.name,
         **_scale(function, model, config),
         **_field(function, model),
-        "inputs": inputs,
+        "inputs": function.describe_inputs(),
         "outputs": function.outputs,
     }
 

@@ -26,6 +26,7 @@ from wavestack.layers import State, fold_weight_norm
 
 BATCH, TIME, FRAMES = "batch", "time", "frames"
 HEIGHT, WIDTH = "height", "width"
+_IMAGE = (96, 160)  # pixels of the example, rows and columns
 _ROWS, _SAMPLES = 2, 8  # of the example that is traced: sizes of 0 and 1 would be taken as fixed
 
 Axes = dict[int, str]
@@ -55,6 +56,17 @@ class Function:
     def flat_inputs(self) -> dict[str, Tensor]:
         """Every tensor by name, those of the state as "state.NAME"."""
         return flat(self.inputs)
+
+    def describe_inputs(self) -> dict[str, Any]:
+        """Shape and type of every tensor, free axes by name."""
+        axes = self.flat_axes
+        return {
+            name: {
+                "shape": [axes.get(name, {}).get(k, size) for k, size in enumerate(tensor.shape)],
+                "dtype": str(tensor.dtype).removeprefix("torch."),
+            }
+            for name, tensor in self.flat_inputs.items()
+        }
 
     @property
     def flat_axes(self) -> dict[str, Axes]:
@@ -131,6 +143,10 @@ def example_inputs(model: Any, num_samples: int) -> dict[str, Tensor]:
         example = {"x": torch.zeros(1, getattr(model, names[0]), num_samples)}
         if getattr(model, "condition_channels", None):
             example["condition"] = torch.zeros(1, model.condition_channels, num_samples)
+    if takes_images(example):
+        return {
+            name: value.new_zeros(_ROWS, value.shape[1], *_IMAGE) for name, value in example.items()
+        }
     return {name: value.repeat(_ROWS, *[1] * (value.dim() - 1)) for name, value in example.items()}
 
 

@@ -55,6 +55,7 @@ def write_onnx(function: Function, path: Path, about: Mapping[str, Any]) -> str:
     """
     require_onnx()
     program = export_program(function)
+    about = {**about, "inputs": function.describe_inputs()}  # with fewer free axes, it may be
     names = list(function.flat_inputs)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # deprecations within the exporter
@@ -71,7 +72,7 @@ def write_onnx(function: Function, path: Path, about: Mapping[str, Any]) -> str:
     proto = found.model_proto
     _name_axes(proto, function.flat_axes)
     entry = proto.metadata_props.add()
-    entry.key, entry.value = KEY, json.dumps(dict(about))
+    entry.key, entry.value = KEY, json.dumps(about)
     content = proto.SerializeToString()
     return write_with_hash(path, lambda file: file.write(content) and None)
 

@@ -64,9 +64,9 @@ def write_program(function: Function, path: Path, about: Mapping[str, Any]) -> s
         The SHA-256 of the file.
     """
     content = io.BytesIO()
-    torch.export.save(
-        export_program(function), content, extra_files={ABOUT: json.dumps(dict(about))}
-    )
+    program = export_program(function)
+    about = {**about, "inputs": function.describe_inputs()}  # with fewer free axes, it may be
+    torch.export.save(program, content, extra_files={ABOUT: json.dumps(about)})
     return write_with_hash(path, lambda file: file.write(content.getvalue()) and None)
 
 
