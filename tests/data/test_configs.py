@@ -11,7 +11,7 @@ from wavestack.errors import UserError
 from wavestack.safety import instantiate
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
-NEEDS_NO_FILES = {"adding", "copy_memory", "synthetic", "text"}
+NEEDS_NO_FILES = {"adding", "copy_memory", "shapes", "synthetic", "text"}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONF.glob("*.yaml")))

@@ -125,7 +125,7 @@ def test_what_cannot_be_used_is_named(folder: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"test_root=.*empty: no picture in it"):
         ImageFolder(folder, tmp_path / "empty")
-    with pytest.raises(UserError, match="0 pictures cannot be split into train, val .*and test"):
+    with pytest.raises(UserError, match=r"0 pictures cannot be split into train, val .*and test"):
         ImageFolder(tmp_path / "empty")
     write(folder.parent / "set5" / "baby.png", 64, 48).write_bytes(b"no picture")
     data = SuperResolutionData(ImageFolder(folder, folder.parent / "set5"), 2)

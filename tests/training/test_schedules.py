@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from wavestack.training.schedules import Constant, OneCycle, StepSchedule, WarmupCosine
+from wavestack.training.schedules import Constant, OneCycle, Poly, StepSchedule, WarmupCosine
 
 
 def rates(kind, steps: int, **arguments) -> list[float]:
@@ -27,6 +27,21 @@ def test_one_cycle_climbs_to_the_peak_and_falls_to_nothing():
     assert used[:31] == sorted(used[:31])
     assert used[30:] == sorted(used[30:], reverse=True)
     assert used[-1] == pytest.approx(0.5e-4)
+
+
+def test_poly_is_torchs_own_after_its_warm_up():
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+    reference = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=20, power=0.9)
+    expected = []
+    for _ in range(20):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+    assert rates(Poly, 20) == pytest.approx(expected)
+    assert rates(Poly, 24, warmup_steps=4)[4:] == pytest.approx(expected)
+    assert rates(Poly, 24, warmup_steps=4)[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    with pytest.raises(ValueError, match="power must be > 0, got 0"):
+        rates(Poly, 4, power=0)
 
 
 def test_one_cycle_has_the_shape_of_torchs_own():

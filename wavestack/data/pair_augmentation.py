@@ -124,6 +124,11 @@ class PairAugmentation:
             steps.append(v2.RandomRotation(self.rotation, interpolation=smooth, fill=fill))
         if self.elastic:
             alpha, sigma = self.elastic * self.elastic_smoothness, self.elastic_smoothness
+            if crop_size is not None and 4 * sigma >= min(crop_size):  # the reach of the smoothing
+                raise UserError(
+                    f"data.augmentation.elastic_smoothness={sigma:g} must be below "
+                    f"{min(crop_size) / 4:g} for crops of {crop_size[1]} x {crop_size[0]}"
+                )
             steps.append(v2.ElasticTransform(alpha, sigma, fill=fill))
         if self.flip:
             steps.append(v2.RandomHorizontalFlip(self.flip))
