@@ -321,3 +321,15 @@ def test_positions_are_numpy_integers() -> None:
     found = analyze(conv(), line()).depends_on(0)["T"]
     assert isinstance(found, np.ndarray)
     assert found.dtype == np.int64
+
+
+def test_inference_mode_changes_nothing() -> None:
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Conv1d(1, 1, 3, dilation=4), nn.BatchNorm1d(1), nn.MaxPool1d(2))
+
+    model, x = make().eval(), torch.zeros(1, 1, 100)
+    with torch.inference_mode():
+        for net in (model, make().eval()):  # weights made before, and inside
+            for example in (x, torch.zeros(1, 1, 100)):
+                axis = analyze(net, example).axes["T"]
+                assert (axis.size, axis.jump) == (10, 2)

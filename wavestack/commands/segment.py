@@ -92,8 +92,8 @@ def run(cfg: DictConfig) -> None:
     for tiling in segmenter.tilings.values():
         (height, width), (rows, columns) = tiling.largest, tiling.margin
         print(
-            f"in {len(tiling)} tiles of at most {width} x {height} pixels, "
-            f"margins of {columns} and {rows} among them"
+            f"in {len(tiling)} tiles of at most {width} x {height} pixels, margins of {columns} "
+            f"and {rows} among them: {tiling.overlap:.1f} times the picture"
         )
     if tables:
         print(shares_table(classes.names, np.sum(tables, axis=0)))

@@ -112,6 +112,14 @@ class Tiling:
             for name, tiles in zip(_AXES, (self.rows, self.columns), strict=True)
         )
 
+    @property
+    def overlap(self) -> float:
+        """Pixels that go through the model, over those of the picture."""
+        tall, wide = (
+            sum(t.crop.stop - t.crop.start for t in tiles) for tiles in (self.rows, self.columns)
+        )
+        return tall * wide / (self.size["H"] * self.size["W"])
+
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
 

@@ -25,7 +25,7 @@ _LEAST_WIDTH = 300
 def overlay(
     image: np.ndarray, classes: np.ndarray, colours: Colours, opacity: float = 0.55
 ) -> np.ndarray:
-    """A picture under the colours of its classes, with a line around each region.
+    """A picture in grey under the colours of its classes, with a line around each region.
 
     Args:
         image: uint8.
@@ -56,7 +56,9 @@ def overlay(
     # The line is drawn inside each region, in its own colour.
     line = opacity + (1 - opacity) * 0.6 if opacity > 0 else 0.0
     share = np.where(_border(classes)[..., None] & (share > 0), line, share)
-    mixed = share * table[classes] + (1 - share) * image
+    # Grey, so that the colours are those of the legend. (Luma of ITU-R BT.601.)
+    grey = (image @ np.array([0.299, 0.587, 0.114]))[..., None]
+    mixed = np.where(share > 0, share * table[classes] + (1 - share) * grey, image)
     return mixed.round().astype(np.uint8)
 
 

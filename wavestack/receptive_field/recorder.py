@@ -100,6 +100,10 @@ class Recorder(TorchDispatchMode):
         if self.paused:
             return self.execute(func, args, kwargs)
         name, is_view, written, names, _ = self.describe(func)
+        if name not in RULES and func.namespace == "aten" and func._can_decompose():
+            # Tensors made in inference mode: torch has not taken the operator apart yet.
+            with self:
+                return func.decompose(*args, **kwargs)
         tensors = list(_tensors(args, kwargs))
         depends = any(self.find(t) is not None for t in tensors)
         if written:
