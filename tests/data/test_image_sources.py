@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +181,16 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
     for source_class, said in ((CamVid, "no CamVid in it"), (IsbiEM, "no ISBI EM slices in it")):
         with pytest.raises(UserError, match=rf"data\.root=.*empty: {said}"):
             source_class(empty)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data.class_table", "data.shapes", "data.shares", "signal.image", "metrics.boundary"),
+        *("metrics.segmentation", "training.beside"),
+    ],
+)
+def test_examples_in_docstrings(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"wavestack.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
