@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from wavestack.layers import ASPP, densify
@@ -268,6 +269,24 @@ def test_the_receptive_field_stays_and_the_jump_shrinks():
     assert (dense.jump, strided.jump) == (8, 32)
 
 
+class Forward(nn.Module):
+    """A function behind a stride."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 3, 2, 2)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self.down(x))
+
+
+def with_rows(y):
+    """The number of its row at every position."""
+    rows = torch.arange(y.shape[2]).view(1, 1, -1, 1).expand(1, 3, -1, 128)
+    return torch.cat([y, rows.to(y)], 1)
+
+
 class Branching(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
@@ -305,6 +324,14 @@ REFUSED = [
     (Branching(), "cannot densify Branching: torch.fx cannot follow"),
     (nn.Sequential(Branching()), "cannot densify '0'"),
     (Pyramid(), "a value for each position"),
+    (Forward(with_rows), "a value for each position"),
+    (Forward(lambda y: y * y.shape[-1]), "computes with the size of an image"),
+    (Forward(lambda y: F.avg_pool2d(y, y.shape[-1] // 2)), "kernel depends on the size"),
+    (Forward(lambda y: F.pad(y, (0, y.shape[-1] % 4))), "padding is computed from the size"),
+    (Forward(lambda y: y[..., y.shape[-1] // 2 :]), "depends on the size of the image"),
+    (Forward(lambda y: y[..., 3]), "picks single positions"),
+    (Forward(lambda y: y.cumsum(2)), "no rule for cumsum"),
+    (Forward(lambda y: torch.cat([y, y], 3)), "joins images side by side"),
 ]
 
 
@@ -313,6 +340,15 @@ def test_what_has_no_dense_form_is_refused_by_name(model, message):
     with pytest.raises(ValueError, match=message) as refused:
         densify(model, 1)
     assert "\n" not in str(refused.value)
+
+
+def test_means_and_norms_of_a_vector_per_phase():
+    model = Forward(lambda y: F.avg_pool2d(y, y.shape[2:]).flatten(1))
+    dense = densify(model, 1, global_pooling="per_phase")
+    x = torch.randn(2, 3, 10, 13)
+    torch.testing.assert_close(dense(x)[..., 0, 0], model(x))
+    with pytest.raises(ValueError, match="'1': it takes one vector for each image"):
+        densify(nn.Sequential(model, nn.BatchNorm1d(3)), 1, global_pooling="per_phase")
 
 
 def test_sums_that_count_positions_are_refused():

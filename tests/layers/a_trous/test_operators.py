@@ -125,6 +125,7 @@ FUNCTIONS = {
     "channels last": lambda x: F.max_pool2d(
         F.layer_norm(x.permute(0, 2, 3, 1), (4,)).permute(0, 3, 1, 2), 2
     ),
+    "greater of two": lambda x: torch.max(F.max_pool2d(x, 2), F.normalize(x[..., 1::2, ::2])),
     "channel mean": lambda x: F.max_pool2d(x - x.mean(1, keepdim=True) * x.amax(1).unsqueeze(1), 2),
 }  # fmt: skip
 
@@ -144,6 +145,13 @@ def test_our_own_convolutions():
     assert_exact(model, 4, 1)
     dense = densify(model, 1)
     assert dict(dense.named_parameters()).keys() == dict(model.named_parameters()).keys()
+
+
+def test_weight_norm_stays():
+    conv = nn.utils.parametrizations.weight_norm(AtrousConv2d(4, 3, 3))
+    model = nn.Sequential(strided_stem(), conv)
+    assert_exact(model, 2, 1)
+    assert densify(model, 1).state_dict().keys() == model.state_dict().keys()
 
 
 def test_signals_and_volumes():

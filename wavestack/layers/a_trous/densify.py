@@ -106,7 +106,7 @@ def densify(
             f"got {output_stride}"
         )
     for node in dense.graph.nodes:
-        for key in ("shape", "several"):
+        for key in ("shape", "several", "value"):
             node.meta.pop(key, None)
     dense.graph.lint()
     dense.delete_all_unused_submodules()

@@ -25,6 +25,9 @@ def reduce(
     walk: Walk, node: fx.Node, input: fx.Node, dim: Any = None, keepdim: bool = False, **kw: Any
 ) -> None:
     """A mean or the like: over channels at every position, or over the image."""
+    if isinstance(dim, fx.Node):  # torch.max of two tensors
+        pointwise(walk, node)
+        return
     grid = walk.grid(input)
     if grid is None:
         return

@@ -45,14 +45,15 @@ class Grid:
             ((2, 2), (2, 2))
         """
         kept = []
-        for step, reached in zip(stride, self.stride, strict=True):
-            left = None if reached is None else output_stride / reached
-            kept.append(
-                step if left is None else math.gcd(step, left.numerator // left.denominator)
-            )
-        rate = tuple(r * s // k for r, s, k in zip(self.rate, stride, kept, strict=True))
+        for step, reached, rate in zip(stride, self.stride, self.rate, strict=True):
+            if reached is None:
+                kept.append(step if rate == 1 else 1)
+            else:
+                left = output_stride / reached
+                kept.append(math.gcd(step, left.numerator // left.denominator))
+        rates = tuple(r * s // k for r, s, k in zip(self.rate, stride, kept, strict=True))
         after = tuple(None if s is None else s * k for s, k in zip(self.stride, kept, strict=True))
-        return tuple(kept), replace(self, rate=rate, stride=after)
+        return tuple(kept), replace(self, rate=rates, stride=after)
 
     def resized(self, factors: Sequence[Fraction | None]) -> Grid:
         """The grid of a tensor with factor times as many positions along each axis."""

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from wavestack.layers.a_trous.walk import Walk
 
 # Where a constant operand must not know the strided network's positions.
-ARITHMETIC = ("add", "sub", "mul", "truediv", "div", "pow", "maximum", "minimum", "where", "lerp")
+ARITHMETIC = (
+    *("add", "sub", "mul", "truediv", "div", "pow", "maximum", "minimum", "max", "min", "where"),
+    *("lerp", "addcmul", "addcdiv"),
+)
+JOINS = ("cat", "concat", "concatenate")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "gelu", "silu"),
     *("mish", "hardtanh", "hardswish", "hardsigmoid", "sigmoid", "logsigmoid", "tanh"),
@@ -28,19 +32,25 @@ DROPOUTS = (
     *("stochastic_depth", "drop_path"),
 )
 POINTWISE = (
-    *ARITHMETIC,
+    *(name for name in ARITHMETIC if name not in ("max", "min")),
     *ACTIVATIONS,
     *DROPOUTS,
-    *("neg", "abs", "exp", "log", "sqrt", "rsqrt", "square", "reciprocal", "addcmul", "addcdiv"),
+    *("neg", "abs", "exp", "log", "sqrt", "rsqrt", "square", "reciprocal"),
     *("batch_norm", "local_response_norm", "channel_shuffle", "contiguous", "clone", "detach"),
-    *("to", "type", "type_as", "float", "half", "double", "bfloat16"),
+    *("float", "half", "double", "bfloat16"),
 )
+CASTS = ("to", "type", "type_as")
 ALONG_A_DIM = ("softmax", "log_softmax", "softmin", "normalize", "glu")
 
 
 def pointwise(walk: Walk, node: fx.Node, *args: Any, **kwargs: Any) -> None:
     """The same at every position; several inputs meet."""
     _meet(walk, node, node.all_input_nodes)
+
+
+def cast(walk: Walk, node: fx.Node, input: fx.Node, *args: Any, **kwargs: Any) -> None:
+    """Another type; a second tensor only lends its own."""
+    _meet(walk, node, [input])
 
 
 def along_a_dim_module(walk: Walk, node: fx.Node, input: fx.Node, module: Any) -> None:
@@ -55,6 +65,8 @@ def along_a_dim(
     grid = walk.grid(input)
     if dim is None and args and isinstance(args[-1], int):
         dim = args[-1]
+    if dim is None and walk.operator_name(node) == "normalize":
+        dim = 1
     if grid is not None and grid.is_dense:
         if dim is None or dim % len(input.meta["shape"]) in grid.dims:
             walk.refuse(node, f"{walk.operator_name(node)} joins the positions of an axis")
@@ -145,7 +157,7 @@ def _meet(walk: Walk, node: fx.Node, sources: Sequence[fx.Node]) -> None:
         if len({(g.rate, g.folded) for g in grids}) > 1 or len(set(behind)) > 1:
             rates = ", ".join(" x ".join(map(str, g.rate)) for g in grids)
             walk.refuse(node, f"branches of unequal rate meet in it ({rates})")
-        if walk.operator_name(node) in ARITHMETIC:
+        if walk.operator_name(node) in (*ARITHMETIC, *JOINS):
             _check_constants(walk, node, grid)
         if len(images) > 1:
             axes = range(-len(grid.rate), 0) if grid.folded else behind[0]

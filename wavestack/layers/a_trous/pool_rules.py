@@ -77,7 +77,7 @@ def avg_pool(
 ) -> None:
     """Means over dilated windows; of the whole image where the kernel is the image's own size."""
     if has_nodes(kernel_size):
-        adaptive_pool(walk, node, input, 1)
+        _image_mean(walk, node, input, kernel_size)
         return
     window = _window(walk, node, input, (kernel_size, stride, padding, 1))
     if window is not None:
@@ -85,6 +85,16 @@ def avg_pool(
         counted = (ceil_mode, count_include_pad, divisor_override)
         call = (input, kernel, steps, sides, *counted, rate, kept)
         walk.replace(node, pools.dilated_avg_pool, call, walk.grids[node])
+
+
+def _image_mean(walk: Walk, node: fx.Node, input: fx.Node, kernel_size: Any) -> None:
+    """avg_pool2d(x, x.shape[2:]) is a mean of the whole image."""
+    grid = walk.grid(input)
+    if grid is not None and grid.is_dense:
+        sizes = fx.node.map_arg(kernel_size, lambda n: n.meta["value"])
+        if each(sizes, len(grid.dims)) != tuple(input.meta["shape"][d] for d in grid.dims):
+            walk.refuse(node, "its kernel depends on the size of the image")
+    adaptive_pool(walk, node, input, 1)
 
 
 def _window(

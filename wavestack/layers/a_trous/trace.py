@@ -149,13 +149,14 @@ def _run(module: fx.GraphModule, mode: FakeTensorMode, example: Tensor) -> Any:
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape of every value."""
+    """Notes the shape of every tensor, and every other value."""
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         first = value[0] if isinstance(value, tuple | list) and len(value) else value
         n.meta["shape"] = tuple(first.shape) if isinstance(first, Tensor) else None
         n.meta["several"] = first is not value
+        n.meta["value"] = None if isinstance(first, Tensor) else value
         return value
 
 

@@ -51,6 +51,7 @@ POINTWISE_MODULES = (
 )
 FUNCTION_RULES: dict[str, Rule] = {
     **dict.fromkeys(meeting_rules.POINTWISE, meeting_rules.pointwise),
+    **dict.fromkeys(meeting_rules.CASTS, meeting_rules.cast),
     **dict.fromkeys(meeting_rules.ALONG_A_DIM, meeting_rules.along_a_dim),
     **{f"conv{n}d": window_rules.convolution for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": window_rules.transposed_convolution for n in (1, 2, 3)},
@@ -59,7 +60,7 @@ FUNCTION_RULES: dict[str, Rule] = {
     **{f"adaptive_avg_pool{n}d": pool_rules.adaptive_pool for n in (1, 2, 3)},
     **{f"adaptive_max_pool{n}d": pool_rules.adaptive_pool for n in (1, 2, 3)},
     "pad": window_rules.pad,
-    **dict.fromkeys(("cat", "concat", "concatenate"), meeting_rules.join),
+    **dict.fromkeys(meeting_rules.JOINS, meeting_rules.join),
     "expand": meeting_rules.expand,
     "expand_as": meeting_rules.expand_as,
     **dict.fromkeys((*global_rules.PER_PHASE, *global_rules.REDUCTIONS), global_rules.reduce),
@@ -137,6 +138,9 @@ class Walk:
             rule(self, node, node.all_input_nodes[0], module)
         elif isinstance(module, POINTWISE_MODULES) or _is_activation(module):
             meeting_rules.pointwise(self, node)
+            grid = self.grid(node)
+            if grid is not None and grid.folded and isinstance(module, nn.BatchNorm1d):
+                self.refuse(node, "it takes one vector for each image, and there is one per phase")
         else:
             _unknown(self, node)
 

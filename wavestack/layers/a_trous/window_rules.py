@@ -31,7 +31,7 @@ def convolution_module(
     path = str(node.target)
     if walk.chosen.setdefault(path, changed) == changed:
         if changed is not None:
-            _replace_convolution(walk.copy, path, module, *changed)
+            _set_geometry(walk.copy, path, module, *changed)
         return
     # The same weights at several rates: this call takes them by itself.
     if changed is None:
@@ -104,7 +104,7 @@ def _convolve(
     return kept, (0,) * len(spans), spread
 
 
-def _replace_convolution(
+def _set_geometry(
     copy: nn.Module,
     path: str,
     module: nn.modules.conv._ConvNd,
@@ -114,22 +114,11 @@ def _replace_convolution(
 ) -> None:
     """Give the convolution of the copy another geometry; its parameters stay where they are."""
     here: Any = copy.get_submodule(path)
-    if isinstance(module, AtrousConv2d):
-        plain: Any = nn.Conv2d(
-            module.in_channels,
-            module.out_channels,
-            here.kernel_size,
-            groups=module.groups,
-            bias=False,
-            device="meta",
-        )
-        plain.weight, plain.bias = here.weight, here.bias
-        plain.training = here.training
-        copy.set_submodule(path, plain)
-        here = plain
     here.stride, here.padding, here.dilation = stride, padding, dilation
     here.padding_mode = "zeros"
     here._reversed_padding_repeated_twice = [p for p in reversed(padding) for _ in range(2)]
+    if isinstance(module, AtrousConv2d):
+        here.borders, here._rest = tuple((p, p) for p in padding), (0,) * 4
 
 
 def transposed_convolution_module(walk: Walk, node: fx.Node, input: fx.Node, module: Any) -> None:
