@@ -119,7 +119,8 @@ def test_timm_resnets_with_mean_pools_and_blurred_strides(name):
     model = with_statistics(timm.create_model("resnet50c" if name == "gluon" else name))
     dense = densify(model, 4, layer="layer4")
     with torch.no_grad():
-        for size in ((97, 110), (96, 128)):
+        # Mean pools that drop an odd row, beside shortcuts that keep it, take even sizes only.
+        for size in ((96, 128), (64, 160) if name == "resnetaa50" else (97, 110)):
             x = torch.randn(1, 3, *size)
             assert_equal(dense(x)[..., ::8, ::8], output_of(model, "layer4", x))
 
