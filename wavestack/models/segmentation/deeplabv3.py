@@ -55,6 +55,7 @@ class DeepLabV3(SegmentationModel):
         Segmentation.
 
     Example:
+        >>> import torch
         >>> model = DeepLabV3(num_classes=21, backbone="resnet18", output_stride=16, channels=32)
         >>> model(torch.zeros(1, 3, 65, 97)).shape  # one image trains too
         torch.Size([1, 21, 65, 97])

@@ -56,6 +56,7 @@ class FCN(SegmentationModel):
         learned, for each class alone; the last one stays bilinear.
 
     Example:
+        >>> import torch
         >>> model = FCN(num_classes=11, backbone="resnet18")
         >>> model(torch.zeros(2, 3, 65, 97)).shape
         torch.Size([2, 11, 65, 97])

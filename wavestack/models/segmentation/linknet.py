@@ -44,6 +44,7 @@ class LinkNet(SegmentationModel):
         sizes need not be multiples of 32. Convolutions before a normalization have no bias.
 
     Example:
+        >>> import torch
         >>> model = LinkNet(num_classes=11)
         >>> model(torch.zeros(2, 3, 65, 97)).shape
         torch.Size([2, 11, 65, 97])
