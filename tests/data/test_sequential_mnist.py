@@ -56,9 +56,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         SequentialMNIST()
     with pytest.raises(UserError, match="there is no such folder"):
         SequentialMNIST(str(tmp_path / "none"))
-    with pytest.raises(
-        UserError, match="torchvision finds no readable MNIST there"
-    ):
+    with pytest.raises(UserError, match="torchvision finds no readable MNIST there"):
         SequentialMNIST(str(tmp_path)).images("test")
     write(tmp_path)
     with pytest.raises(UserError, match=r"data\.num_val=12: there are 12 training images"):
