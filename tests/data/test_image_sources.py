@@ -110,6 +110,8 @@ def test_cityscapes_counts_nineteen_classes_and_holds_cities_out(tmp_path: Path)
     assert source.classes.names[source.sample("val", 0).mask[0, 0]] == "car"
     with pytest.raises(UserError, match=r"no pictures of bonn in .*there are ulm, weimar"):
         Cityscapes(tmp_path, ["bonn"]).pairs("train")
+    with pytest.raises(UserError, match=r"no leftImg8bit/train in it \(unpacked\)"):
+        Cityscapes(tmp_path / "gtFine").pairs("train")
 
 
 def test_pets_have_a_seam_that_is_ignored_or_a_class(tmp_path: Path) -> None:

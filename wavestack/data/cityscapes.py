@@ -44,11 +44,13 @@ class Cityscapes(PairFiles):
 
     def find(self, split: Split) -> Sequence[Pair]:
         """The pictures of a split, city by city."""
+        part = "val" if split == "test" else "train"
+        for folder in ("leftImg8bit", "gtFine"):  # torchvision would unpack archives here
+            if not (self.root / folder / part).is_dir():
+                raise UserError(f"data.root={self.root}: no {folder}/{part} in it (unpacked)")
         found = torchvision_set(
             "Cityscapes",
-            lambda sets: sets.Cityscapes(
-                str(self.root), "val" if split == "test" else "train", target_type="semantic"
-            ),
+            lambda sets: sets.Cityscapes(str(self.root), part, target_type="semantic"),
             "leftImg8bit and gtFine, each with train and val",
         )
         # torchvision lists folders as the disk does, which is no order.
