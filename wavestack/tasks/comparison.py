@@ -30,7 +30,7 @@ def write_comparison(path: Path, panels: Mapping[str, Tensor], cut: int = _CUT) 
     }
     height, width = next(iter(middles.values())).shape[:2]
     inch = 100 / _ENLARGED
-    size = (len(middles) * (width / inch + 0.1), height / inch + 0.35)
+    size = (len(middles) * (width / inch + 0.1), height / inch + 0.4)
     figure = Figure(figsize=size, layout="constrained", dpi=100)
     FigureCanvasAgg(figure)
     for axes, (name, image) in zip(
@@ -40,7 +40,9 @@ def write_comparison(path: Path, panels: Mapping[str, Tensor], cut: int = _CUT) 
         axes.set_title(name, fontsize=10)
         axes.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, lambda file: figure.savefig(file, format="png", dpi=100))
+    atomic_write(
+        path, lambda file: figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.05)
+    )
 
 
 def _middle(image: np.ndarray, cut: int) -> np.ndarray:
