@@ -23,6 +23,7 @@ PAGES = (
     "docs/streaming.md",
     "docs/last_output.md",
     "docs/backbones.md",
+    "docs/segment.md",
 )
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
 
@@ -288,6 +289,31 @@ def _numbers(figures: dict[str, float], kind: str) -> list[int]:
     return sorted({int(key.split("_")[1]) for key in figures if key.startswith(f"{kind}_")})
 
 
+def tiling() -> str:
+    """Memory and time of tiles beside the whole picture."""
+    (result,) = _results("tiling")
+    figures, rows = result["figures"], []
+    for key in figures:
+        case = re.fullmatch(r"(\w+)_(\d+)_(?:tile_)?(whole|\d+)_peak_mib", key)
+        if case is None:
+            continue
+        net, side, tile = case.groups()
+        found = {name: figures.get(key.replace("peak_mib", name)) for name in TILING}
+        row = [f"`{net}`", f"{side} x {side}", tile]
+        rows.append([*row, *("" if v is None else TILING[n].format(v) for n, v in found.items())])
+    header = ["network", "picture", "tile", "peak MiB", "core-seconds", "margin"]
+    return _markdown([*header, "pixels passed / pixels", "largest difference"], rows)
+
+
+# Figures of each case, and how they are written.
+TILING = {
+    "peak_mib": "{:,.0f}",
+    "core_seconds": "{:.1f}",
+    "margin": "{:.0f}",
+    "overlap": "{:.2f}",
+    "largest_difference": "{:.1g}",
+}
+
 TABLES = {
     "recipes": recipes,
     "speed": speed,
@@ -298,6 +324,7 @@ TABLES = {
     "last_output": last_output,
     "last_crops": last_crops,
     "backbones": backbones,
+    "tiling": tiling,
 }
 
 
