@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.class_table import class_table
 from bench.common import RESULTS, ROOT
 
 PAGES = (
@@ -126,6 +127,18 @@ def speed() -> str:
     what = "training step of ten convolutions, 64 channels, 16,384 samples, ms"
     rows.append(row("training_path", what, ours, "`F.pad` and `conv1d`", theirs, ".1f"))
     return _markdown(["what", "here", "beside", "ratio", "program"], rows)
+
+
+def camvid() -> str:
+    """Street scenes: the hybrid dilated net and its controls, then the nets of the literature."""
+    rows = ("hdc", "hdc_undilated", "hdc_holes", "linknet", "deeplabv3plus", "deeplabv3", "fcn")
+    names = (f"recipe_camvid_{row}" for row in (*rows, "dilated_vgg"))
+    return _markdown(*class_table(_results(*names)))
+
+
+def isbi_em() -> str:
+    """Membranes: the hybrid dilated net and its control."""
+    return _markdown(*class_table(_results("recipe_isbi_em", "recipe_isbi_em_undilated")))
 
 
 def generation() -> str:
@@ -317,6 +330,8 @@ TILING = {
 TABLES = {
     "recipes": recipes,
     "speed": speed,
+    "camvid": camvid,
+    "isbi_em": isbi_em,
     "generation": generation,
     "generation_limits": generation_limits,
     "reduced_precision": reduced_precision,
