@@ -24,6 +24,7 @@ PAGES = (
     "docs/streaming.md",
     "docs/last_output.md",
     "docs/backbones.md",
+    "docs/segmentation_networks.md",
     "docs/segment.md",
 )
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end table -->)", re.DOTALL)
@@ -302,6 +303,54 @@ def _numbers(figures: dict[str, float], kind: str) -> list[int]:
     return sorted({int(key.split("_")[1]) for key in figures if key.startswith(f"{kind}_")})
 
 
+def segmentation_fields() -> str:
+    """What each dense network sees: one row for each output stride."""
+    (result,) = _results("receptive_field_models")
+    figures, rows = result["figures"], []
+    for name in result["settings"]["networks"]:
+        found = {
+            key.removeprefix(f"{name}: "): value
+            for key, value in figures.items()
+            if key.startswith(f"{name}: ")
+        }
+        field = f"{found['field']:,.0f}" + (" and all" if found["global"] else "")
+        rows.append(
+            [
+                name,
+                f"{found['stated']:,.0f}" if "stated" in found else "",
+                field,
+                f"{found['undilated_field']:,.0f}",
+                f"{found['jump']:g}",
+                f"{100 * found['coverage']:.3g} %",
+                f"{found['parameters'] / 1e6:,.2f} M",
+                f"{found['gigamacs']:,.1f} G",
+            ]
+        )
+    header = ["network, output stride", "stated", "field", "undilated", "jump", "pixels read"]
+    return _markdown([*header, "parameters", "multiply-adds"], rows)
+
+
+def segmentation_cost() -> str:
+    """Ratios to torchvision's and segmentation-models-pytorch's networks."""
+    (result,) = _results("segmentation_cost")
+    figures, settings = result["figures"], result["settings"]
+    rows = []
+    for name, shape in settings["pairs"].items():
+        if name in settings["skipped"]:
+            continue
+        peer = "segmentation-models-pytorch" if name in settings["smp"] else "torchvision"
+        row = [name, peer, " x ".join(map(str, shape))]
+        for what in ("forward", "training"):
+            ratio, *ends = (figures[f"{name}: {what}_ratio{end}"] for end in ("", "_min", "_max"))
+            row.append(f"**{ratio:.2f}** ({ends[0]:.2f} to {ends[1]:.2f})")
+        for what, scale, unit in (("parameters", 1e6, "M"), ("gigamacs", 1, "G")):
+            sizes = (figures[f"{name}: {who}_{what}"] for who in ("ours", "theirs"))
+            row.append(" / ".join(f"{n / scale:.2f}" for n in sizes) + f" {unit}")
+        rows.append(row)
+    header = ["network, output stride", "beside", "images", "forward", "training step"]
+    return _markdown([*header, "parameters, ours / theirs", "multiply-adds"], rows)
+
+
 def tiling() -> str:
     """Memory and time of tiles beside the whole picture."""
     (result,) = _results("tiling")
@@ -339,6 +388,8 @@ TABLES = {
     "last_output": last_output,
     "last_crops": last_crops,
     "backbones": backbones,
+    "segmentation_fields": segmentation_fields,
+    "segmentation_cost": segmentation_cost,
     "tiling": tiling,
 }
 
