@@ -59,11 +59,11 @@ NETS = [
     ("vgg11_bn", "features", 32, 8),
     ("mobilenet_v2", "features", 32, 8),
     ("densenet121", "features", 32, 8),
-    ("googlenet", "inception5b", 32, 8),
     ("squeezenet1_1", "features", 16, 2),
-    ("shufflenet_v2_x0_5", "conv5", 32, 8),
 ]
 MORE_NETS = [
+    ("googlenet", "inception5b", 32, 8),
+    ("shufflenet_v2_x0_5", "conv5", 32, 8),
     ("resnet18", "layer4", 32, 1),
     ("resnet50", "layer4", 32, 16),
     ("vgg11", "features", 32, 4),
