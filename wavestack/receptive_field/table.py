@@ -60,6 +60,8 @@ def layer_rows(analysis: Analysis) -> list[LayerRow]:
         kernel, stride, dilation = geometry if geometry is not None else (None, None, None)
         effective = None
         if kernel is not None and dilation is not None:
+            # A single tap has no holes, whatever rate the operator was called with.
+            dilation = tuple(d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True))
             effective = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
         rows.append(
             LayerRow(

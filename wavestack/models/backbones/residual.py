@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from wavestack.layers import AtrousConv2d
 from wavestack.models.backbones.plan import Stage
 
 
@@ -111,11 +112,11 @@ class Bottleneck(nn.Module):
         downsample: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.conv1 = AtrousConv2d(in_channels, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = conv3x3(channels, channels, stride, entry_dilation)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+        self.conv3 = AtrousConv2d(channels, 4 * channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * channels)
         self.downsample = downsample
 
@@ -151,7 +152,7 @@ def residual_stage(
     downsample = None
     if block.residual and (stage.stride != 1 or in_channels != out_channels):
         downsample = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, stage.stride, bias=False),
+            AtrousConv2d(in_channels, out_channels, 1, stage.stride, bias=False),
             nn.BatchNorm2d(out_channels),
         )
     blocks: list[nn.Module] = [
