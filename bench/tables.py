@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.class_table import class_table
 from bench.common import RESULTS, ROOT
+from bench.recipe_table import highlight_rows, recipe_rows
 
 PAGES = (
     "README.md",
@@ -46,45 +47,13 @@ def main() -> int:
 
 
 def recipes() -> str:
-    """One row for each recipe: our figure beside its yardsticks, and what it cost."""
-    rows = []
-    for result in _results("recipe_*"):
-        figures, settings = result["figures"], result["settings"]
-        known = [
-            *(f"{name} {_number(figures[f'baseline: {name}'])}" for name in settings["baselines"]),
-            *(
-                f"*{name}, published: {_number(figures[f'published: {name}'])}*"
-                for name in settings.get("published", ())
-            ),
-        ]
-        rows.append(
-            [
-                f"`{settings['recipe']}`" + (f" {settings['note']}" if "note" in settings else ""),
-                settings["data"],
-                f"{figures['parameters']:,.0f}",
-                _figure(figures, settings),
-                ", ".join(known),
-                f"{figures['core_seconds']:,.0f} core-s, {figures['steps']:,.0f} steps",
-            ]
-        )
-    header = ["recipe", "data", "parameters", "test figure", "yardsticks", "training"]
-    return _markdown(header, rows)
+    """One row for each recorded set of runs."""
+    return _markdown(*recipe_rows(_results("recipe_*")))
 
 
-def _figure(figures: dict[str, float], settings: dict[str, Any]) -> str:
-    """The mean with its spread, and the figures that stand beside it."""
-    text = f"**{_number(figures['value'])}** {settings['metric']}"
-    if "runs" in figures:
-        spread = f"{_number(figures['value_min'])} to {_number(figures['value_max'])}"
-        text += f" ({figures['runs']} runs: {spread})"
-    others = (key for key in figures if key.startswith("figure: "))
-    return "; ".join(
-        [text, *(f"{key.removeprefix('figure: ')} {_number(figures[key])}" for key in others)]
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:.1e}" if 0 < abs(value) < 0.005 else f"{value:.3f}"
+def highlights() -> str:
+    """One row for each recipe as it stands, without its variants."""
+    return _markdown(*highlight_rows(_results("recipe_*")))
 
 
 def speed() -> str:
@@ -378,6 +347,7 @@ TILING = {
 
 TABLES = {
     "recipes": recipes,
+    "highlights": highlights,
     "speed": speed,
     "camvid": camvid,
     "isbi_em": isbi_em,
