@@ -6,6 +6,7 @@ import copy
 
 from torch import Tensor, fx, nn
 
+from wavestack.layers.a_trous.rewrite import rewrite
 from wavestack.layers.a_trous.trace import trace
 from wavestack.layers.a_trous.walk import Walk
 
@@ -99,7 +100,7 @@ def densify(
         raise ValueError(f"global_pooling must be one of {GLOBAL_POOLING}, got {global_pooling!r}")
     dense = trace(copy.deepcopy(model).eval(), layer, example_input)
     walk = Walk(model, dense, dense.graph, output_stride, global_pooling == "per_phase")
-    walk.run()
+    rewrite(walk)
     if walk.reached % output_stride:
         raise ValueError(
             f"output_stride must be a divisor of the model's own, {walk.reached}, "
