@@ -150,6 +150,8 @@ def test_a_mistake_found_in_a_loader_process_is_a_plain_line(
     tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # As a user's own data, which name no tasks.
+    monkeypatch.setattr("wavestack.data.CopyMemory.tasks", ())
     words = ["recipe=copy_memory", "task=adding", "debug=smoke", "data.num_workers=1"]
     with pytest.raises(SystemExit) as caught:
         main(["train", *words])
