@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from wavestack.data.base import TaskData, check_size
 from wavestack.data.class_table import Colour
 from wavestack.data.image_pairs import PairSource, Sample
+from wavestack.data.one_by_one import OneByOne
 from wavestack.data.order import BatchOrder
 from wavestack.data.pair_augmentation import PairAugmentation, vary
 from wavestack.data.recording import Split
@@ -127,9 +128,20 @@ class SegmentationData(TaskData):
         """The endless training batches of a seed."""
         return SegmentationBatches(self, seed)
 
-    def eval_batches(self, split: Split) -> EvaluationBatches:
+    def eval_batches(self, split: Split) -> OneByOne:
         """Every picture of a split, whole, once and unchanged, read when it is asked for."""
-        return EvaluationBatches(self, split, range(self.num_items(split)))
+
+        def read(item: int) -> Batch:
+            sample = self.sample(split, item)
+            image = _planes(sample.image)
+            if self.input_size is not None:
+                image = resize_image(image, self.input_size)
+            return {
+                "image": normalize_image(image[None]),
+                "mask": torch.from_numpy(sample.mask)[None].long(),
+            }
+
+        return OneByOne(read, range(self.num_items(split)))
 
     def class_pixels(self) -> tuple[np.ndarray, np.ndarray]:
         """What the training masks hold.
@@ -223,43 +235,6 @@ class SegmentationBatches(Dataset):
             return image, mask
         draw = np.random.default_rng([self.seed, k, row, _STREAM])
         return vary(self.transform, image, mask, int(draw.integers(2**63)))
-
-
-class EvaluationBatches(Sequence[Batch]):
-    """Pictures of a split, one to a batch, each read when it is asked for.
-
-    Args:
-        data: says what there is.
-        split: of it.
-        items: which of them.
-    """
-
-    def __init__(self, data: SegmentationData, split: Split, items: range) -> None:
-        self.data = data
-        self.split = split
-        self.items = items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> EvaluationBatches: ...
-    def __getitem__(self, index: int | slice) -> Batch | EvaluationBatches:
-        if isinstance(index, slice):
-            return EvaluationBatches(self.data, self.split, self.items[index])
-        sample = self.data.sample(self.split, self.items[index])
-        image = _planes(sample.image)
-        if self.data.input_size is not None:
-            image = resize_image(image, self.data.input_size)
-        return {
-            "image": normalize_image(image[None]),
-            "mask": torch.from_numpy(sample.mask)[None].long(),
-        }
-
-    def __iter__(self) -> Iterator[Batch]:
-        return (self[index] for index in range(len(self)))
 
 
 def _planes(image: np.ndarray) -> Tensor:

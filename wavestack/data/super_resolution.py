@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, overload
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from wavestack.data.base import Batch, TaskData, check_size
 from wavestack.data.image_folder import PictureSource
+from wavestack.data.one_by_one import OneByOne
 from wavestack.data.order import BatchOrder
 from wavestack.data.recording import Split
 from wavestack.errors import UserError
@@ -130,9 +131,14 @@ class SuperResolutionData(TaskData):
         """The endless training batches of a seed."""
         return PatchBatches(self, seed)
 
-    def eval_batches(self, split: Split) -> WholePictures:
+    def eval_batches(self, split: Split) -> OneByOne:
         """Every picture of a split, whole and once; each is read when it is asked for."""
-        return WholePictures(self, split, range(self.num_items(split)))
+
+        def read(item: int) -> Batch:
+            image, target = self.tensors(*self.pair(split, item))
+            return {"image": image[None], "target": target[None]}
+
+        return OneByOne(read, range(self.num_items(split)))
 
     def check_model(self, model: Any) -> None:
         """Stop when a model enlarges by another factor or takes other channels.
@@ -201,34 +207,6 @@ class PatchBatches(Dataset):
         turns, mirrored = int(draw.integers(4)), bool(draw.integers(2))
         small, large = np.rot90(small, turns), np.rot90(large, turns)
         return (small[:, ::-1], large[:, ::-1]) if mirrored else (small, large)
-
-
-class WholePictures(Sequence[Batch]):
-    """Pictures of a split, one to a batch, each read when it is asked for.
-
-    Args:
-        data: says what there is.
-        split: of it.
-        items: which of them.
-    """
-
-    def __init__(self, data: SuperResolutionData, split: Split, items: range) -> None:
-        self.data = data
-        self.split = split
-        self.items = items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> WholePictures: ...
-    def __getitem__(self, index: int | slice) -> Batch | WholePictures:
-        if isinstance(index, slice):
-            return WholePictures(self.data, self.split, self.items[index])
-        image, target = self.data.tensors(*self.data.pair(self.split, self.items[index]))
-        return {"image": image[None], "target": target[None]}
 
 
 def _tensor(image: np.ndarray, colours: str) -> Tensor:

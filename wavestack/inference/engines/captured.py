@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-class CapturedChunks:
+class CapturedChunks(ABC):
     """Chunks of a fixed number of steps, captured once and replayed; the surplus is kept.
 
     A class below it gives ``chunk``, which must find everything in memory that stays where it is,
@@ -26,9 +27,9 @@ class CapturedChunks:
         self.graph: Any = None
         self.graph_outputs: Any = None
 
+    @abstractmethod
     def chunk(self) -> Tensor:
         """``chunk_steps`` steps from ``counter`` on: (B, n) codes or (B, 1, n) values."""
-        raise NotImplementedError
 
     @torch.inference_mode()
     def advance(self, num_steps: int) -> Tensor:

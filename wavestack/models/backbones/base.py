@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """The one interface of all backbones.
 
     A backbone turns an image into features of nominal strides 2, 4, 8, 16 and 32, shallow to deep.
@@ -39,9 +40,9 @@ class Backbone(nn.Module):
     classifier: ClassVar[tuple[str, ...]] = ()  # how keys of a published classifier begin
     torchvision_weights: str | None = None  # the name of published weights, where there are any
 
+    @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features, shallow to deep."""
-        raise NotImplementedError
 
     def translate(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """A state dict in the names of this class; those of other people's files may differ."""
