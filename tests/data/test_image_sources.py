@@ -188,8 +188,8 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("data.class_table", "data.shapes", "data.shares", "signal.image", "metrics.boundary"),
-        *("metrics.segmentation", "training.beside"),
+        *("data.class_table", "data.one_by_one", "data.shapes", "data.shares", "signal.image"),
+        *("metrics.boundary", "metrics.segmentation", "training.beside"),
     ],
 )
 def test_examples_in_docstrings(name: str) -> None:
