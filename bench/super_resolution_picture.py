@@ -16,7 +16,7 @@ from torch import Tensor
 
 import wavestack
 from bench.common import ROOT
-from wavestack.data.images import ImageReader
+from wavestack.data.pictures.reading import ImageReader
 from wavestack.inference.upscale import upscale
 from wavestack.signal import resize_bicubic
 from wavestack.tasks.comparison import write_comparison

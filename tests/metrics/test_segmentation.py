@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 import torch
 
+import wavestack.metrics.boundary as boundary
+import wavestack.metrics.segmentation as segmentation
 from wavestack.data import SegmentationData, SyntheticShapes
 from wavestack.metrics import (
     boundary_scores,
@@ -114,3 +118,8 @@ def test_untrained_ways_of_a_whole_split() -> None:
     assert one_class_confusion(data, "test")[:, most].tolist() == counts.tolist()
     otsu = otsu_confusion(data, "test", foreground=1)
     assert otsu.sum(1).tolist() == counts.tolist()
+
+
+@pytest.mark.parametrize("module", [boundary, segmentation])
+def test_examples_in_docstrings(module) -> None:
+    assert doctest.testmod(module).failed == 0

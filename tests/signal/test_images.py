@@ -12,12 +12,13 @@ import torch
 
 import wavestack.signal.bicubic as bicubic
 import wavestack.signal.colour as colour
+import wavestack.signal.image as image
 from wavestack.signal import luma, resize_bicubic, rgb_to_ycbcr, ycbcr_to_rgb
 
 SETS = Path(os.environ.get("WAVESTACK_DATA", "")) / "sr"
 
 
-@pytest.mark.parametrize("module", [bicubic, colour])
+@pytest.mark.parametrize("module", [bicubic, colour, image])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module, extraglobs={"np": np, "torch": torch}).failed == 0
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from wavestack.data.batches import whole_recordings
-from wavestack.data.recording import Recording
+from wavestack.data.sound.batches import whole_recordings
+from wavestack.data.sound.recording import Recording
 from wavestack.models import WaveNet
 from wavestack.signal import LogMel
 from wavestack.tasks import AutoregressiveAudioTask

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wavestack.data import AddingProblem, CopyMemory, PianoRolls, SyntheticPianoRolls, Text
-from wavestack.data.piano_rolls import assemble
+from wavestack.data.sequences.piano_rolls import assemble
 from wavestack.models import TCN, PianoRollTCN
 from wavestack.tasks import AddingTask, CharacterTask, CopyMemoryTask, PianoRollTask
 from wavestack.training.totals import totals

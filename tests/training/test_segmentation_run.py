@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from wavestack.errors import UserError
-from wavestack.training import evaluate, train
+from wavestack.training import beside, evaluate, train
 from wavestack.training.beside import differences
 from wavestack.training.devices import lightning_settings, several_gpus
 
@@ -93,3 +94,7 @@ def test_shared_batch_statistics_need_gpus(config) -> None:
     with pytest.raises(UserError, match=r"trainer\.sync_batch_norm needs GPUs"):
         several_gpus(settings, cpu)
     assert lightning_settings(settings, torch.device("cuda", 0))["sync_batchnorm"] is True
+
+
+def test_examples_in_docstrings() -> None:
+    assert doctest.testmod(beside).failed == 0

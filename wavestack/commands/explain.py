@@ -48,7 +48,7 @@ def _picture(image: str | None) -> NDArray[np.float32]:
         from wavestack.explain.scene import scene
 
         return scene()
-    from wavestack.data.images import ImageReader
+    from wavestack.data.pictures.reading import ImageReader
 
     path = Path(image)
     pixels = torch.from_numpy(ImageReader(sixteen_bit="full").read(path)).permute(2, 0, 1) / 255

@@ -26,7 +26,7 @@ def writes_text(run: str) -> bool:
 def write_text(cfg: DictConfig) -> None:
     """Continue the primer; print the text, and write it where `out` ends in .txt."""
     import wavestack
-    from wavestack.data.text import encode
+    from wavestack.data.sequences.text import encode
     from wavestack.inference.text import continue_text
 
     for key in ("labels", "mel_from", "seconds"):

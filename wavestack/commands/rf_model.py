@@ -219,7 +219,7 @@ def _read(file: Path, sample_rate: float | None) -> Tensor:
         picture = torch.from_numpy(matplotlib.image.imread(file)).float()
         return picture[..., :3].movedim(-1, 0) if picture.ndim == 3 else picture
     if kind in (".wav", ".flac", ".ogg"):
-        from wavestack.data.files import AudioReader, BadAudioError
+        from wavestack.data.sound.reading import AudioReader, BadAudioError
 
         if not sample_rate:
             raise UserError(f"effective={file}: give sample_rate, in Hz")

@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> None:
     """Segment a picture, or all of a folder; bad files are named, left out and counted."""
     import wavestack
     from wavestack.commands.trained import choose_device, read_config
-    from wavestack.data.images import ImageReader
+    from wavestack.data.pictures.reading import ImageReader
     from wavestack.inference.segment import Segmenter
 
     model = wavestack.load(cfg.run)
@@ -119,7 +119,7 @@ def plan(source: Path, out: Path) -> list[tuple[Path, Path]]:
     Raises:
         UserError: when there is no picture, or two would get one name.
     """
-    from wavestack.data.image_folder import find_pictures
+    from wavestack.data.pictures.image_folder import find_pictures
 
     if source.is_file():
         return [(source, out / source.stem)]
@@ -150,7 +150,7 @@ def shares_table(names: Sequence[str], pixels: np.ndarray) -> str:
 
 def _classes(run: Path, count: int) -> Classes:
     """What the run says of its classes; numbers and default colours where it says nothing."""
-    from wavestack.data.class_table import default_colours
+    from wavestack.data.pictures.class_table import default_colours
 
     summary: dict[str, Any] = {}
     if (run / "summary.json").is_file():

@@ -92,7 +92,7 @@ class Trained:
         Raises:
             UserError: when the file cannot be used.
         """
-        from wavestack.data.files import AudioReader, BadAudioError
+        from wavestack.data.sound.reading import AudioReader, BadAudioError
 
         if not Path(file).is_file():
             raise UserError(f"{key}={file}: there is no such file")

@@ -30,7 +30,7 @@ def run(cfg: DictConfig) -> None:
     """Enlarge a picture, or all of a folder, and say how long each took."""
     import wavestack
     from wavestack.commands.trained import choose_device
-    from wavestack.data.images import ImageReader
+    from wavestack.data.pictures.reading import ImageReader
     from wavestack.files import write_bytes
     from wavestack.inference.upscale import upscale
     from wavestack.models import SuperResolutionNet
@@ -60,7 +60,7 @@ def plan(source: Path, out: Path) -> list[tuple[Path, Path]]:
     Raises:
         UserError: when there is no picture, two would get one name, or one would be overwritten.
     """
-    from wavestack.data.image_folder import find_pictures
+    from wavestack.data.pictures.image_folder import find_pictures
 
     if source.is_file():
         pairs = [(source, out / f"{source.stem}.png")]

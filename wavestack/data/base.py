@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from wavestack.data.recording import Split
+from wavestack.data.splits import Split
 from wavestack.errors import UserError
 
 Batch = dict[str, Any]

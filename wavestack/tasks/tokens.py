@@ -96,7 +96,7 @@ class CopyMemoryTask(TokenTask):
 
     def baselines(self, model: Any, data: Any, split: str) -> dict[str, dict[str, float]]:
         """Blanks where blanks are due, and a guess among the eight symbols in the ten places."""
-        from wavestack.data.copy_memory import ALPHABET, NUM_SYMBOLS
+        from wavestack.data.sequences.copy_memory import ALPHABET, NUM_SYMBOLS
 
         places = data.delay + 2 * NUM_SYMBOLS
         guess = NUM_SYMBOLS * math.log(ALPHABET) / places

@@ -140,7 +140,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
         default_root_dir=folder.path,
     )
     if not run.finished:
-        from wavestack.data.batches import rank_rows
+        from wavestack.data.sound.batches import rank_rows
 
         loader = StepLoader(
             data,

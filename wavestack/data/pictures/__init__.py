@@ -1,0 +1,1 @@
+"""Pictures, with masks or alone: where they come from, how they vary, and batches of them."""

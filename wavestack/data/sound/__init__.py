@@ -1,0 +1,1 @@
+"""Recordings: where they come from, how they vary, and batches of them."""
