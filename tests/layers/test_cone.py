@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,25 @@ def test_batch_statistics_are_refused_in_training_mode():
 def test_impossible_numbers_of_outputs_are_refused(num_outputs):
     with pytest.raises(ValueError, match=rf"num_outputs must be 1 to 20.*got {num_outputs}"):
         DilatedStack(2, 2, num_layers=2).forward_last(torch.randn(1, 2, 20), num_outputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "x"),
+    [
+        (TCN(2, 3, 2, 3, 1, dilations=[1, 3, 7]), torch.randn(2, 2, 30)),
+        (DilatedStack(2, 2, num_layers=3), torch.randn(2, 2, 30)),
+        (AudioEffect((3, 2), 2, 3), torch.randn(2, 1, 30)),
+        (WaveNet(4, 4, 4, 4, num_layers=3, quantization_channels=8), torch.arange(30)[None] % 8),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_compiled_graphs_give_the_last_outputs(model, x):
+    last = torch.compile(model.eval().forward_last, backend="eager")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, while it imports what it needs
+        for length in (30, 23):  # the second graph is one for every length
+            y = last(x[..., :length], 3)
+            torch.testing.assert_close(y, model(x[..., :length])[..., -3:])
 
 
 def test_conditions_of_another_length_are_refused():

@@ -114,6 +114,14 @@ def refuse_batch_statistics(module: nn.Module) -> None:
         )
 
 
+def whole_in_graph(num_samples: int) -> bool:
+    """Whether a graph is being made that needs all outputs, of which the last are then taken.
+
+    A graph for every length cannot name positions; torch.compile cannot follow their arithmetic.
+    """
+    return torch.compiler.is_dynamo_compiling() or isinstance(num_samples, torch.SymInt)
+
+
 def batch_statistics(module: nn.Module) -> str | None:
     """The name of a part that now normalizes by the statistics of its batch, or None."""
     for name, part in module.named_modules():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.layers import State, dilation_schedule, kernel_schedule
-from wavestack.layers.cone import last_outputs, take
+from wavestack.layers.cone import last_outputs, take, whole_in_graph
 from wavestack.layers.state import check_history
 from wavestack.models.effect_layers import LayerArray
 from wavestack.receptive_field import sets
@@ -130,6 +130,8 @@ class AudioEffect(nn.Module):
             ValueError: when num_outputs is not 1 to T.
         """
         T = x.shape[-1]
+        if whole_in_graph(T):
+            return self(x, condition)[..., -num_outputs:]
         plans: list[tuple[tuple[IntSet, ...], IntSet, tuple[IntSet, IntSet]]] = []
         wanted: tuple[IntSet, IntSet] = sets.EMPTY, last_outputs(T, num_outputs)
         for array in reversed(list(self.each_array())):

@@ -10,7 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wavestack.layers import CausalConv1d, State, TemporalBlock, dilation_schedule, kernel_schedule
-from wavestack.layers.cone import needed_levels, refuse_batch_statistics, take, window_of
+from wavestack.layers.cone import (
+    needed_levels,
+    refuse_batch_statistics,
+    take,
+    whole_in_graph,
+    window_of,
+)
 from wavestack.layers.conv1d import channels_last_pays
 from wavestack.layers.lengths import align_ends, hide_padding, valid_samples
 from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
@@ -188,7 +194,7 @@ class TCN(nn.Module):
         self._check_input(x)
         refuse_batch_statistics(self)
         T = x.shape[-1]
-        if isinstance(T, torch.SymInt):  # a graph for every length cannot name positions
+        if whole_in_graph(T):
             y = self(x, lengths, condition)
             return (y if lengths is None else align_ends(y, lengths))[..., -num_outputs:]
         branches = [(window_of(b.conv1), window_of(b.conv2)) for b in self._each_block()]
