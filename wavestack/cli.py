@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run one command line; return the exit status. Mistakes are raised, not printed."""
     if words[:1] in (["--version"], ["version"]):
-        from wavestack import __version__
+        from wavestack.version import __version__
 
         print(f"wavestack {__version__}")
         return 0
@@ -69,7 +69,7 @@ def run(words: list[str]) -> int:
         return complete(words, run_command)
     command = words[0]
     if command not in COMMANDS:
-        from wavestack.safety.arguments import nearest
+        from wavestack.errors import nearest
 
         known = ", ".join(COMMANDS)
         raise UserError(f"{command}: no such command{nearest(command, list(COMMANDS))} ({known})")

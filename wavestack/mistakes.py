@@ -24,8 +24,7 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
-from wavestack.errors import UserError
-from wavestack.safety.arguments import nearest
+from wavestack.errors import UserError, nearest
 
 _Kind = TypeVar("_Kind", bound=BaseException)
 

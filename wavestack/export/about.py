@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import wavestack
 from wavestack.errors import UserError
 from wavestack.export.functions import Function, example_inputs, takes_images
 from wavestack.models.segmentation.base import SegmentationModel
 from wavestack.signal.image import IMAGE_MEAN, IMAGE_STD
+from wavestack.version import __version__
 
 
 def about_function(function: Function, model: Any, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def about_function(function: Function, model: Any, config: Mapping[str, Any]) ->
         ``inputs`` gives each shape, free axes by name; the state of a stream begins with zeros.
     """
     return {
-        "version": wavestack.__version__,
+        "version": __version__,
         "model": type(model).__name__,
         "function": function.name,
         **_scale(function, model, config),

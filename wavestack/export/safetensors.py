@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-import wavestack
 from wavestack.errors import UserError
 from wavestack.files import verify_hash, write_with_hash
 from wavestack.safety import instantiate
+from wavestack.version import __version__
 
 _KEY = "wavestack"
 _PLACES = ("root", "resume", "init", "weights")
@@ -44,7 +44,7 @@ def save(weights: nn.Module | Mapping[str, Tensor], path: Path, config: Mapping[
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     # Tensors that share memory are refused by the format; a copy of each costs little.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    about = {"version": wavestack.__version__, **_without_places(config)}
+    about = {"version": __version__, **_without_places(config)}
     content = to_bytes(tensors, metadata={"format": "pt", _KEY: json.dumps(about)})
     return write_with_hash(Path(path), lambda file: file.write(content) and None)
 

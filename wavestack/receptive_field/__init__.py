@@ -7,7 +7,8 @@ from typing import Any
 
 # Now, not on first use: the function shares its file's name, and the later binding wins.
 from wavestack.receptive_field.design import Schedule, design
-from wavestack.receptive_field.report import Area, Axis, LayerAxis, LayerRow, Phase, Report
+from wavestack.receptive_field.figures import Area, Axis, LayerAxis, LayerRow, Phase
+from wavestack.receptive_field.report import Report
 
 __all__ = [
     "Area",

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from wavestack.receptive_field import sets
+from wavestack.receptive_field.figures import Axis
 from wavestack.receptive_field.graph import Edge, Node
+from wavestack.receptive_field.inputs import Input
 from wavestack.receptive_field.measure import Pattern, axis_dimension
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.relation import Global, Map, Notes
-from wavestack.receptive_field.report import Axis
-
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
-    from wavestack.receptive_field.inputs import Input
 
 # At most this many places are named; a network with more has one design, repeated.
 _MOST_ADVICE = 4
@@ -23,33 +20,20 @@ _PHASES = 16
 _MEETING = ("add", "sub", "mul", "cat", "maximum", "minimum")
 
 
-def note_pattern(analysis: Analysis, name: str, pattern: Pattern, length: int) -> None:
-    """Doubts about one axis."""
-    if pattern.jump is None:
-        analysis.warnings.append(
-            f"{name}: no repeating pattern (branches of unequal stride, or a resize whose "
-            f"ratio does not "
-            f"repeat); the size is the largest for an input of {length}"
-        )
-    if pattern.aliased:
-        analysis.warnings.append(
-            f"{name}: an operator joins positions across the border and the model takes no "
-            "larger input; "
-            "the figures are those of this input's border and may be too small"
-        )
-    if pattern.widened:
-        analysis.warnings.append(f"{name}: too many unlike branches to tell apart; an upper bound")
-
-
-def warnings_of(analysis: Analysis, by_input: dict[str, dict[str, Axis]]) -> list[str]:
+def warnings_of(question: Question, by_input: dict[str, dict[str, Axis]]) -> list[str]:
     """Plain sentences about the whole report."""
     found: list[str] = []
+    for item in question.inputs.items:
+        for name, dim, number in item.axes:
+            pattern, node, _ = question.measured(item, number)
+            if pattern is not None and node is not None and not question.full_need.unknown:
+                found += _of_pattern(name, pattern, item.tensor.shape[dim])
     for axes in by_input.values():
         for axis in axes.values():
             found += _of_axis(axis)
-    found += meetings(analysis)
-    for module in dict.fromkeys(analysis.run.read_values):
-        where = module or type(analysis.model).__name__
+    found += meetings(question)
+    for module in dict.fromkeys(question.run.read_values):
+        where = module or type(question.model).__name__
         found.append(
             f"{where}: Python reads values that depend on the input; what it does with them "
             "is followed for "
@@ -85,12 +69,12 @@ class Hull:
 class Hulls:
     """Bounds of what every tensor sees, forwards in one sweep: cheap, and good enough to warn."""
 
-    def __init__(self, analysis: Analysis, item: Input, number: int, dim: int) -> None:
-        self.graph = analysis.run.graph
+    def __init__(self, question: Question, item: Input, number: int, dim: int) -> None:
+        self.graph = question.run.graph
         self.number = number
         self.siblings = frozenset(n for _, _, n in item.axes)
         self.known: dict[int, Hull] = {}
-        source = analysis.run.inputs.get(item.name)
+        source = question.run.inputs.get(item.name)
         if source is None:
             return
         self.known[source] = Hull(dim, Fraction(0), Fraction(0), Fraction(1))
@@ -131,17 +115,17 @@ class Hulls:
         return Hull(d, min(lows), max(highs), jump) if lows else None
 
 
-def meetings(analysis: Analysis) -> list[str]:
+def meetings(question: Question) -> list[str]:
     """Branches that meet with different centres or strides, and layers with nothing left to see."""
-    item = analysis.primary
-    hulls = {name: Hulls(analysis, item, number, dim) for name, dim, number in item.axes}
+    item = question.primary
+    hulls = {name: Hulls(question, item, number, dim) for name, dim, number in item.axes}
     lengths = {name: item.tensor.shape[dim] for name, dim, _ in item.axes}
-    seen = sorted(analysis.full_need.visited)
+    seen = sorted(question.full_need.visited)
     found: dict[tuple[str, str], str] = {}
     idle: list[str] = []
     for index in seen:
-        node = analysis.run.graph[index]
-        where = node.module or type(analysis.model).__name__
+        node = question.run.graph[index]
+        where = node.module or type(question.model).__name__
         if node.operator in _MEETING and len(node.edges) > 1 and len(found) < _MOST_ADVICE:
             for name, known in hulls.items():
                 text = _meeting(known.branches(node), where, name)
@@ -207,4 +191,23 @@ def _of_axis(axis: Axis) -> list[str]:
             f"{axis.name}: gridding, {axis.used} of {axis.local_size} positions are used "
             f"({100 * axis.coverage:.1f} %)"
         )
+    return found
+
+
+def _of_pattern(name: str, pattern: Pattern, length: int) -> list[str]:
+    found = []
+    if pattern.jump is None:
+        found.append(
+            f"{name}: no repeating pattern (branches of unequal stride, or a resize whose "
+            f"ratio does not "
+            f"repeat); the size is the largest for an input of {length}"
+        )
+    if pattern.aliased:
+        found.append(
+            f"{name}: an operator joins positions across the border and the model takes no "
+            "larger input; "
+            "the figures are those of this input's border and may be too small"
+        )
+    if pattern.widened:
+        found.append(f"{name}: too many unlike branches to tell apart; an upper bound")
     return found

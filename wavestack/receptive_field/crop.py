@@ -11,11 +11,11 @@ from torch import nn
 
 from wavestack.errors import UserError
 from wavestack.receptive_field import sets
-from wavestack.receptive_field.analysis import Analysis
 from wavestack.receptive_field.axis import joins
 from wavestack.receptive_field.graph import Edge, Graph, Node
 from wavestack.receptive_field.inputs import read_inputs
 from wavestack.receptive_field.measure import axis_dimension
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.relation import Global, Map, Notes
 from wavestack.receptive_field.resize import Resize
 from wavestack.receptive_field.walk import Term, positions_along, unflatten, walk
@@ -88,27 +88,27 @@ class Crops:
     """
 
     def __init__(self, model: nn.Module, example_input: Any) -> None:
-        self._analysis = Analysis(model, read_inputs(model, example_input, None), None, None)
-        analysis = self._analysis
-        if analysis.full_need.unknown:
-            node = analysis.graph[analysis.full_need.unknown[0]]
+        self._question = Question(model, read_inputs(model, example_input, None), None)
+        question = self._question
+        if question.full_need.unknown:
+            node = question.graph[question.full_need.unknown[0]]
             raise UserError(f"{node.module or 'the model'}: no rule for {node.operator}")
-        item = analysis.primary
+        item = question.primary
         self._siblings = frozenset(number for _, _, number in item.axes)
         self._numbers = {name: number for name, _, number in item.axes}
-        target = analysis.target
+        target = question.target
         self.output_size = {
             name: target.shape[self._dim(target, number)] for name, number in self._numbers.items()
         }
         full = walk(
-            analysis.graph, target.index, [target.full()], active=self._siblings, local=True
+            question.graph, target.index, [target.full()], active=self._siblings, local=True
         )
         self._visited = sorted(full.visited)
         self._enlarge(item.axes)
         self.global_ops = [
             (module, operator, name, side)
             for name, number in self._numbers.items()
-            for module, operator, side in joins(analysis, number)
+            for module, operator, side in joins(question, number)
         ]
         self.density = {}
         self.alignment = {}
@@ -117,13 +117,13 @@ class Crops:
             self.density[name] = found[target.index]
             self.alignment[name] = math.lcm(*(d.denominator for d in found.values()))
         self.resizes = [
-            self._resize(node) for node in analysis.graph.nodes if "upsample" in node.operator
+            self._resize(node) for node in question.graph.nodes if "upsample" in node.operator
         ]
 
     def crop(self, axis: str, start: int, stop: int) -> Crop:
         """The smallest crop that gives the outputs start to stop of an axis exactly."""
-        number, graph = self._numbers[axis], self._analysis.graph
-        target, densities = self._analysis.target, self._densities[self._numbers[axis]]
+        number, graph = self._numbers[axis], self._question.graph
+        target, densities = self._question.target, self._densities[self._numbers[axis]]
         d = self._dim(target, number)
         low, high = target.spans[d]
         parts = unflatten(range(start, stop), list(target.sizes[low:high]))
@@ -137,7 +137,7 @@ class Crops:
             local=True,
             trail=trail,
         )
-        length = self._analysis.primary.tensor.shape[self._input_dim(axis)]
+        length = self._question.primary.tensor.shape[self._input_dim(axis)]
         before, behind = Fraction(length), Fraction(length)
         for index, terms in trail.items():
             if index not in densities:
@@ -158,7 +158,7 @@ class Crops:
         )
 
     def _input_dim(self, axis: str) -> int:
-        return next(d for name, d, _ in self._analysis.primary.axes if name == axis)
+        return next(d for name, d, _ in self._question.primary.axes if name == axis)
 
     def _dim(self, node: Node, number: int) -> int:
         found = axis_dimension(node, number, self._siblings)
@@ -171,16 +171,16 @@ class Crops:
 
     def _enlarge(self, axes: list[tuple[str, int, int]]) -> None:
         """Record the model on a longer input, of which the whole one is the end."""
-        analysis = self._analysis
+        question = self._question
         complaint = ""
-        for step in _STEPS[:1] if analysis.real else _STEPS:
+        for step in _STEPS[:1] if question.real else _STEPS:
             sizes = {}
-            for item in analysis.inputs.items:
+            for item in question.inputs.items:
                 shape = list(item.tensor.shape)
                 for _, d, _ in item.axes:
                     shape[d] += step
                 sizes[item.name] = tuple(shape)
-            larger = analysis.record(analysis.inputs.resized(sizes)).graph
+            larger = question.record(question.inputs.resized(sizes)).graph
             self._densities: dict[int, dict[int, Fraction]] = {}
             complaint = self._compare(larger, step)
             if not complaint:
@@ -189,7 +189,7 @@ class Crops:
 
     def _compare(self, larger: Graph, step: int) -> str:
         """Whether every operator does the same, moved, on the longer input; else what does not."""
-        graph = self._analysis.graph
+        graph = self._question.graph
         operators = [node.operator for node in graph.nodes]
         if operators != [node.operator for node in larger.nodes]:
             return "the model runs other operators on an input of another size"
@@ -253,7 +253,7 @@ class Crops:
         sites = {}
         for edge in node.edges:
             for name, number in self._numbers.items():
-                place = axis_dimension(self._analysis.graph[edge.source], number, self._siblings)
+                place = axis_dimension(self._question.graph[edge.source], number, self._siblings)
                 if place is None or place[0] >= len(edge.dims):
                     continue
                 relation = edge.dims[place[0]][1]

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import nn
 
 from wavestack.errors import UserError
 from wavestack.receptive_field.inputs import Inputs
-
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
+from wavestack.receptive_field.trace import trace
 
 _MOST_DOUBLINGS = 12
 
 
-def explain_failure(analysis: Analysis, problem: Exception) -> UserError:
+def explain_failure(model: nn.Module, inputs: Inputs, problem: Exception) -> UserError:
     """One or two plain lines for a model that failed on its example input."""
     module = _module_of(problem)
     where = f"layer {module!r}" if module else "the model"
     text = (str(problem) or type(problem).__name__).strip().splitlines()[0][:200]
-    shapes = ", ".join(f"{i.name} {tuple(i.tensor.shape)}" for i in analysis.inputs.items)
+    shapes = ", ".join(f"{i.name} {tuple(i.tensor.shape)}" for i in inputs.items)
     if "more than 1 value per channel" in text:  # batch statistics of a single position
         return UserError(
             f"{where} fails on {shapes}: in training mode its batch norm needs more than one value "
             "per channel; call model.eval() first, or give a batch of 2"
         )
-    smallest = _smallest(analysis)
+    smallest = _smallest(model, inputs)
     if smallest is not None:
         return UserError(
             f"the input is too small: {where} fails on {shapes} ({text}); "
@@ -51,17 +49,14 @@ def _with(inputs: Inputs, length: int) -> Inputs:
     return inputs.resized(sizes)
 
 
-def _smallest(analysis: Analysis) -> str | None:
+def _smallest(model: nn.Module, inputs: Inputs) -> str | None:
     """The smallest input that runs, all axes alike, found by doubling and halving."""
-    from wavestack.receptive_field.trace import trace
-
-    inputs = analysis.inputs
     lengths = [item.tensor.shape[d] for item in inputs.items for _, d, _ in item.axes]
 
     def runs(length: int) -> bool:
         own = _with(inputs, length)
         try:
-            trace(analysis.model, own.args, own.kwargs, own.names, own.axis_dims, fake=True)
+            trace(model, own.args, own.kwargs, own.names, own.axis_dims, fake=True)
         except Exception:
             return False
         return True

@@ -10,8 +10,8 @@ import numpy as np
 
 from wavestack.receptive_field import carry, sets
 from wavestack.receptive_field.carry import Trace
+from wavestack.receptive_field.figures import Phase
 from wavestack.receptive_field.graph import Graph, Node
-from wavestack.receptive_field.report import Phase
 from wavestack.receptive_field.resize import Resize
 from wavestack.receptive_field.sets import IntSet
 from wavestack.receptive_field.walk import Known, Need, Term, unflatten, walk

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from wavestack.receptive_field import sets
+from wavestack.receptive_field.figures import Area
 from wavestack.receptive_field.measure import axis_dimension, needs
-from wavestack.receptive_field.report import Area
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.walk import Term
 
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
 
-
-def plane_of(analysis: Analysis) -> Area | None:
+def plane_of(question: Question) -> Area | None:
     """The pixels that the output with the largest extent uses; None without two axes."""
-    item = analysis.primary
+    item = question.primary
     if len(item.axes) < 2:
         return None
     chosen = item.axes[-2:]
     siblings = frozenset(n for _, _, n in item.axes)
     active = frozenset(number for _, _, number in chosen)
-    patterns = [analysis.measured(item, number) for _, _, number in chosen]
+    patterns = [question.measured(item, number) for _, _, number in chosen]
     if any(pattern is None or pattern.size == 0 for pattern, _, _ in patterns):
         return None
     node = min((node for _, node, _ in patterns if node is not None), key=lambda n: n.index)
@@ -38,8 +34,8 @@ def plane_of(analysis: Analysis) -> Area | None:
             picked[d] = pattern.largest
         else:
             picked[d] = middle // pattern.period * pattern.period + pattern.largest
-    need = needs(analysis.graph, node, picked, active, clipped=False, local=True)
-    terms = need.terms.get(analysis.run.inputs[item.name], [])
+    need = needs(question.graph, node, picked, active, clipped=False, local=True)
+    terms = need.terms.get(question.run.inputs[item.name], [])
     if not terms or need.notes.widened:
         return None
     dims = tuple(d for _, d, _ in chosen)

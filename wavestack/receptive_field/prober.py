@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +13,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from wavestack.errors import UserError
+from wavestack.receptive_field.inputs import Input
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.subject import subject_path
 from wavestack.receptive_field.trace import untouched
-
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
-    from wavestack.receptive_field.inputs import Input
 
 _NAN = float("nan")
 # Operators whose choice of positions depends on values: a NaN need not show in every output.
@@ -73,12 +71,12 @@ class _Behind(TorchFunctionMode):
 class Prober:
     """Runs a model with changed inputs and returns the tensor asked about."""
 
-    def __init__(self, analysis: Analysis, model: nn.Module, seed: int) -> None:
-        self.analysis = analysis
+    def __init__(self, question: Question, model: nn.Module, seed: int) -> None:
+        self.question = question
         self.model = model
         self.seed = seed
-        self.path = subject_path(analysis.run, analysis.layer, analysis.target.index)
-        operators = {analysis.graph[k].operator for k in analysis.full_need.visited}
+        self.path = subject_path(question.run, question.layer, question.target.index)
+        operators = {question.graph[k].operator for k in question.full_need.visited}
         self.selecting = sorted(operators & _SELECTING)
 
     @contextmanager
@@ -96,7 +94,7 @@ class Prober:
 
     def __call__(self, values: dict[str, Tensor]) -> Tensor:
         """The output for the given input tensors."""
-        args, kwargs = self.analysis.inputs.filled(values)
+        args, kwargs = self.question.inputs.filled(values)
         with self._prepared() as caught:
             out = self.model(*args, **kwargs)
             if self.path[0] is not None:

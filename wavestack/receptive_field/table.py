@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from wavestack.receptive_field.figures import LayerAxis, LayerRow
+from wavestack.receptive_field.graph import Node
 from wavestack.receptive_field.measure import Ruler
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.relation import Global
-from wavestack.receptive_field.report import LayerAxis, LayerRow
-
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
-    from wavestack.receptive_field.graph import Node
-    from wavestack.receptive_field.trace import Traced
+from wavestack.receptive_field.trace import Traced
 
 # The table follows this many phases of a period; the report itself follows all of them.
 _PHASES = 64
 
 
-def layer_rows(analysis: Analysis) -> list[LayerRow]:
+def layer_rows(question: Question) -> list[LayerRow]:
     """One row per module that computes something itself, by its last call, in order."""
-    run = analysis.run
-    modules = dict(analysis.model.named_modules())
+    run = question.run
+    modules = dict(question.model.named_modules())
     last = {call.name: call for call in run.calls}
     own: dict[str, list[Node]] = {}
     for node in run.graph.nodes:
         own.setdefault(node.module, []).append(node)
     joined = _joined(run)
-    sharp = _sharp_run(analysis)
-    rulers = _rulers(analysis, sharp)
+    sharp = _sharp_run(question)
+    rulers = _rulers(question, sharp)
     measured: dict[tuple[int, int], LayerAxis] = {}
     before: dict[str, LayerAxis] = {}
     rows = []
@@ -42,7 +39,7 @@ def layer_rows(analysis: Analysis) -> list[LayerRow]:
         node = run.graph[index]
         geometry = next((n.geometry for n in nodes if n.geometry is not None), None)
         axes = {}
-        for label, _, number in analysis.primary.axes:
+        for label, _, number in question.primary.axes:
             key = (origin_of(sharp.graph.nodes, index), number)
             if key not in measured:
                 measured[key] = _layer_axis(rulers[number], sharp.graph[key[0]])
@@ -112,19 +109,19 @@ def _joined(run: Traced) -> list[frozenset[int]]:
     return found
 
 
-def _sharp_run(analysis: Analysis) -> Traced:
+def _sharp_run(question: Question) -> Traced:
     """The largest run with the same operators: there, borders are furthest away."""
-    best = analysis.run
-    for factor in sorted(analysis.runs):
-        run = analysis.runs[factor]
+    best = question.run
+    for factor in sorted(question.runs):
+        run = question.runs[factor]
         if run is not None and len(run.graph) == len(best.graph):
             best = run
     return best
 
 
-def _rulers(analysis: Analysis, run: Traced) -> dict[int, Ruler]:
-    item = analysis.primary
-    return {number: analysis.ruler(run, item, number) for _, _, number in item.axes}
+def _rulers(question: Question, run: Traced) -> dict[int, Ruler]:
+    item = question.primary
+    return {number: question.ruler(run, item, number) for _, _, number in item.axes}
 
 
 def origin_of(nodes: list[Node], index: int) -> int:

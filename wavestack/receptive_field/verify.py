@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wavestack.errors import UserError
+from wavestack.receptive_field.dependence import depends_on
+from wavestack.receptive_field.inputs import Input
 from wavestack.receptive_field.prober import Prober, changes, gradient_sets, is_nan
+from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.resize import Resize
-
-if TYPE_CHECKING:
-    from wavestack.receptive_field.analysis import Analysis
-    from wavestack.receptive_field.inputs import Input
 
 
 @dataclass
@@ -51,38 +49,38 @@ class Verification:
         return "\n".join([head, *self.disagreements, *self.remarks])
 
 
-def verify(analysis: Analysis, num_outputs: int = 3, seed: int = 0) -> Verification:
+def verify(question: Question, num_outputs: int = 3, seed: int = 0) -> Verification:
     """See Report.verify."""
     result = Verification(True, 0)
-    if analysis.full_need.unknown:
-        names = sorted({analysis.graph[k].operator for k in analysis.full_need.unknown})
+    if question.full_need.unknown:
+        names = sorted({question.graph[k].operator for k in question.full_need.unknown})
         result.agrees = False
         result.disagreements.append(f"no claim to verify: no rule for {', '.join(names)}")
         return result
-    weak = _weak_spots(analysis)
-    values = _random_values(analysis, seed)
-    for item in analysis.inputs.items:
+    weak = _weak_spots(question)
+    values = _random_values(question, seed)
+    for item in question.inputs.items:
         if item.axes:
-            _probe(analysis, analysis.model, item, values, num_outputs, seed, result, weak, True)
+            _probe(question, question.model, item, values, num_outputs, seed, result, weak, True)
     try:
-        other = copy.deepcopy(analysis.model)
+        other = copy.deepcopy(question.model)
     except Exception as problem:
         result.remarks.append(f"no copy with random weights: {problem}")
     else:
         _randomize(other, seed)
-        for item in analysis.inputs.items:
+        for item in question.inputs.items:
             if item.axes:
-                _probe(analysis, other, item, values, num_outputs, seed, result, weak, False)
+                _probe(question, other, item, values, num_outputs, seed, result, weak, False)
     result.agrees = not result.disagreements
     result.remarks = list(dict.fromkeys(result.remarks))
     return result
 
 
-def _weak_spots(analysis: Analysis) -> list[str]:
+def _weak_spots(question: Question) -> list[str]:
     """Operators that multiply a NaN by an exact zero."""
     found = []
-    for index in analysis.full_need.visited:
-        node = analysis.graph[index]
+    for index in question.full_need.visited:
+        node = question.graph[index]
         if isinstance(node.note, tuple) and node.note and node.note[0] in ("weights", "scores"):
             found.append("an attention mask")
         if node.operator == "stft":
@@ -90,15 +88,15 @@ def _weak_spots(analysis: Analysis) -> list[str]:
         if any(isinstance(relation, Resize) for edge in node.edges for _, relation in edge.dims):
             found.append("an interpolation")
     masks = ("attn_mask", "attn_bias")
-    if any(analysis.graph[k].note == "masked" for k in analysis.full_need.visited):
+    if any(question.graph[k].note == "masked" for k in question.full_need.visited):
         found.append(f"an attention mask ({masks[0]})")
     return list(dict.fromkeys(found))
 
 
-def _random_values(analysis: Analysis, seed: int) -> dict[str, Tensor]:
+def _random_values(question: Question, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     values = {}
-    for item in analysis.inputs.items:
+    for item in question.inputs.items:
         tensor = item.tensor.detach()
         if tensor.is_floating_point():
             drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float32)
@@ -124,16 +122,16 @@ def _positions(n: int, number: int) -> list[int]:
     return sorted({round(k * (n - 1) / max(1, number - 1)) for k in range(number)})
 
 
-def _outputs(analysis: Analysis, item: Input, number: int) -> list[dict[int, int]]:
+def _outputs(question: Question, item: Input, number: int) -> list[dict[int, int]]:
     """Output positions to try: corners and between, all axes together."""
-    dims = analysis.output_dims(item)
+    dims = question.output_dims(item)
     if not dims:
         return [{}]
     found = []
     for k in range(number):
         choice = {}
         for d in dims.values():
-            places = _positions(analysis.target.shape[d], number)
+            places = _positions(question.target.shape[d], number)
             choice[d] = places[min(k, len(places) - 1)]
         if choice not in found:
             found.append(choice)
@@ -141,7 +139,7 @@ def _outputs(analysis: Analysis, item: Input, number: int) -> list[dict[int, int
 
 
 def _probe(
-    analysis: Analysis,
+    question: Question,
     model: nn.Module,
     item: Input,
     values: dict[str, Tensor],
@@ -151,13 +149,13 @@ def _probe(
     weak: list[str],
     own: bool,
 ) -> None:
-    prober = Prober(analysis, model, seed)
+    prober = Prober(question, model, seed)
     which = "" if own else " (random weights)"
-    labels = {d: label for label, d in analysis.output_dims(item).items()}
-    for choice in _outputs(analysis, item, number):
+    labels = {d: label for label, d in question.output_dims(item).items()}
+    for choice in _outputs(question, item, number):
         index = {labels[d]: o for d, o in choice.items()}
         where = ", ".join(f"{label} = {o}" for label, o in index.items()) or "the output"
-        claim = analysis.depends_on(index or None, True, item.name)
+        claim = depends_on(question, index or None, True, item.name)
         gradients: dict[str, np.ndarray] | None = None
         try:
             gradients = gradient_sets(prober, item, values, choice)

@@ -6,14 +6,13 @@ number belongs as something stranger still.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import types
 import typing
 from collections.abc import Callable
 from typing import Any
 
-from wavestack.errors import UserError
+from wavestack.errors import UserError, nearest
 
 _SIMPLE = (bool, int, float, str, type(None))
 
@@ -63,12 +62,6 @@ def check_arguments(
         if not _fits(value, hints[name]):
             expected = inspect.formatannotation(hints[name])
             raise UserError(f"{_join(key, name)} must be {expected}, got {value!r}")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A clause naming the known names nearest to a mistyped one: "; did you mean ...?", or ""."""
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:

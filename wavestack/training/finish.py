@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-import wavestack
 from wavestack.errors import UserError
 from wavestack.training.initial_weights import without_start
 from wavestack.training.run import TrainingRun
 from wavestack.training.run_folder import write_json
 from wavestack.training.weights import checkpoint_weights, weights_sha256
+from wavestack.version import __version__
 
 PACKAGES = ("torch", "lightning", "numpy", "hydra-core", "safetensors", "soundfile")
 
@@ -140,7 +140,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"wavestack": wavestack.__version__, "python": platform.python_version()}
+    versions = {"wavestack": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from wavestack.safety.trust import trust_packages, trusted_packages
+from wavestack.safety.trust import trusted_packages
 
 _OURS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK", "NODE_RANK")
 
@@ -65,7 +65,7 @@ def other_ranks(run_dir: Path, devices: int, resume: bool) -> Iterator[list[int]
     }
     before = {name: os.environ.get(name) for name in _OURS}
     what = [str(run_dir), "resume" if resume else "start", *trusted_packages()]
-    command = [sys.executable, "-m", "wavestack.training.ranks", *what]
+    command = [sys.executable, "-m", "wavestack.training.other_rank", *what]
     ranks = [
         subprocess.Popen(
             command,
@@ -104,23 +104,3 @@ def _watch(ranks: list[subprocess.Popen], over: threading.Event) -> None:
             print(f"wavestack: a training process ended with status {failed[0]}", file=sys.stderr)
             os.kill(os.getpid(), signal.SIGTERM)
             return
-
-
-def main() -> None:
-    """One rank other than zero: ``... ranks RUN_DIR start|resume [TRUSTED PACKAGE ...]``."""
-    from wavestack.errors import UserError
-    from wavestack.training.fit import train
-    from wavestack.training.run_folder import RunFolder
-
-    run_dir, how, *trusted = sys.argv[1:]
-    trust_packages(trusted)
-    cfg = RunFolder(run_dir).read_config()
-    cfg.resume = run_dir if how == "resume" else None
-    try:
-        train(cfg, run_dir)
-    except UserError:
-        sys.exit(2)  # rank zero meets the same mistake and prints it
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,8 @@ from wavestack.receptive_field.render.words import headline
 
 if TYPE_CHECKING:
     from wavestack.receptive_field.effective import EffectiveField
-    from wavestack.receptive_field.report import Axis, LayerRow, Report
+    from wavestack.receptive_field.figures import Axis, LayerRow
+    from wavestack.receptive_field.report import Report
 
 SCHEMA = "wavestack.receptive_field/1"
 

@@ -9,7 +9,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from wavestack.receptive_field.effective import EffectiveField
-    from wavestack.receptive_field.report import Axis, Report
+    from wavestack.receptive_field.figures import Axis
+    from wavestack.receptive_field.report import Report
 
 MOST_CELLS = 400
 

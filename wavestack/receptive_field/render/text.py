@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from wavestack.receptive_field.effective import EffectiveField
-    from wavestack.receptive_field.report import Axis, LayerRow, Report
+    from wavestack.receptive_field.figures import Axis, LayerRow
+    from wavestack.receptive_field.report import Report
 
 WIDEST = 400
 _TIMES = TIMES.strip()

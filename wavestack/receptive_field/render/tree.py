@@ -13,7 +13,8 @@ from wavestack.receptive_field.render.words import unit
 
 if TYPE_CHECKING:
     from wavestack.receptive_field.effective import EffectiveField
-    from wavestack.receptive_field.report import Axis, LayerRow, Report
+    from wavestack.receptive_field.figures import Axis, LayerRow
+    from wavestack.receptive_field.report import Report
 
 MOST_POSITIONS = 20_000
 MOST_BINS = 1200

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wavestack.receptive_field.effective import EffectiveField
-    from wavestack.receptive_field.report import Axis, Report
+    from wavestack.receptive_field.figures import Axis
+    from wavestack.receptive_field.report import Report
 
 Number = int | float | Fraction
 TIMES = " \N{MULTIPLICATION SIGN} "
