@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.class_table import class_table
+from bench.tables.classes import class_table
 
 
 def result(note: str | None, **figures: float) -> dict[str, Any]:

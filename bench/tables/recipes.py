@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.tables.form import markdown, recorded
+
 Table = tuple[list[str], list[list[str]]]
+
+
+def recipes() -> str:
+    """One row for each recorded set of runs."""
+    return markdown(*recipe_rows(recorded("recipe_*")))
+
+
+def highlights() -> str:
+    """One row for each recipe as it stands, without its variants."""
+    return markdown(*highlight_rows(recorded("recipe_*")))
 
 
 def recipe_rows(results: list[dict[str, Any]]) -> Table:

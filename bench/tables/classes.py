@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.tables.form import markdown, recorded
+
+
+def camvid() -> str:
+    """Street scenes: the hybrid dilated net and its controls, then the nets of the literature."""
+    rows = ("hdc", "hdc_undilated", "hdc_holes", "linknet", "deeplabv3plus", "deeplabv3", "fcn")
+    names = (f"recipe_camvid_{row}" for row in (*rows, "dilated_vgg"))
+    return markdown(*class_table(recorded(*names)))
+
+
+def isbi_em() -> str:
+    """Membranes: the hybrid dilated net and its control."""
+    return markdown(*class_table(recorded("recipe_isbi_em", "recipe_isbi_em_undilated")))
+
 
 def class_table(results: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Header and rows for results of `bench.record_recipe` on the same data.
