@@ -18,8 +18,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from bench.common import ROOT, print_table, summarize, time_call, write_result
-from wavestack.inference.engines.compiled.memory import aligned_zeros
-from wavestack.inference.engines.compiled.simd import (
+from wavestack.inference.engines.vector.memory import aligned_zeros
+from wavestack.inference.engines.vector.simd import (
     F32,
     I32,
     I64,

@@ -17,8 +17,9 @@ from bench.fuzz_engines import compare, draw_case
 from wavestack.inference import generate
 from wavestack.inference.engines import choose_engine
 from wavestack.inference.engines.blocks.compiled import CompiledBlocks
-from wavestack.inference.engines.compiled import cache, kernel
+from wavestack.inference.engines.compiled import kernel
 from wavestack.inference.engines.compiled.engine import CompiledEngine
+from wavestack.inference.engines.vector import cache
 from wavestack.layers import CausalConv1d
 from wavestack.models import WaveNet
 

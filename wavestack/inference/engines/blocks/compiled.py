@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavestack.inference.engines.compiled.requirement import why_no_numba
+from wavestack.inference.engines.vector.requirement import why_no_numba
 from wavestack.inference.saved_state import named_tensors, with_tensors
 from wavestack.layers import State
 
@@ -151,7 +151,7 @@ class CompiledBlocks:
 
     def _lay_out_signals(self) -> None:
         from wavestack.inference.engines.blocks.convolution import padded
-        from wavestack.inference.engines.compiled.memory import aligned_zeros
+        from wavestack.inference.engines.vector.memory import aligned_zeros
 
         program, rows = self.program, self._tile * self.batch_size
         table, offset = [], 0

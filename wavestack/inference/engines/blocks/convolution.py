@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from wavestack.inference.engines.compiled.simd import F32, I64, WIDTH, Floats, Vectors, define, loop
+from wavestack.inference.engines.vector.simd import F32, I64, WIDTH, Floats, Vectors, define, loop
 
 GRAIN = max(1, WIDTH // 2)  # outputs are padded to a multiple of it
 

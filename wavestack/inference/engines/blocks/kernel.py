@@ -30,9 +30,9 @@ from wavestack.inference.engines.blocks.program import (
     SILU,
     TANH,
 )
-from wavestack.inference.engines.compiled.cache import cache_folder, is_kept, keep
-from wavestack.inference.engines.compiled.curves import elementwise, exp, gate, sigmoid, tanh
-from wavestack.inference.engines.compiled.simd import WIDTH, Floats
+from wavestack.inference.engines.vector.cache import cache_folder, is_kept, keep
+from wavestack.inference.engines.vector.curves import elementwise, exp, gate, sigmoid, tanh
+from wavestack.inference.engines.vector.simd import WIDTH, Floats
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavestack.inference.engines.blocks.convolution import GRAIN, pack, padded
-from wavestack.inference.engines.compiled.memory import aligned_zeros
-from wavestack.inference.engines.compiled.simd import WIDTH
+from wavestack.inference.engines.vector.memory import aligned_zeros
+from wavestack.inference.engines.vector.simd import WIDTH
 
 # Operations; each is a row of OPERANDS numbers, the first of which is one of these.
 CONVOLVE, ADD, ADD_RELU, TANH, SIGMOID, RELU, LEAKY_RELU, GELU, SILU = range(9)

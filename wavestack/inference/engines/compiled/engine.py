@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.inference.engines.compiled import tables as T
-from wavestack.inference.engines.compiled.requirement import why_no_numba
+from wavestack.inference.engines.vector.requirement import why_no_numba
 from wavestack.models.wavenet import WaveNet
 
 PRECISIONS = ("float32", "float24", "bfloat16")

@@ -14,17 +14,6 @@ import logging
 from numba import njit, types
 
 from wavestack.inference.engines.compiled import tables as T
-from wavestack.inference.engines.compiled.cache import cache_folder, is_kept, keep
-from wavestack.inference.engines.compiled.curves import copy_rows
-from wavestack.inference.engines.compiled.memory import (
-    field,
-    give_way,
-    load_flag,
-    pause,
-    prefetch,
-    set_field,
-    store_flag,
-)
 from wavestack.inference.engines.compiled.steps import (
     add_skips,
     clear_skips,
@@ -35,6 +24,17 @@ from wavestack.inference.engines.compiled.steps import (
     make_noise,
     part,
     pass_layer,
+)
+from wavestack.inference.engines.vector.cache import cache_folder, is_kept, keep
+from wavestack.inference.engines.vector.curves import copy_rows
+from wavestack.inference.engines.vector.memory import (
+    field,
+    give_way,
+    load_flag,
+    pause,
+    prefetch,
+    set_field,
+    store_flag,
 )
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavestack.inference.engines.compiled import tables as T
-from wavestack.inference.engines.compiled.memory import aligned_zeros
 from wavestack.inference.engines.compiled.sampling import noise_lanes
 from wavestack.inference.engines.compiled.weights import (
     BFLOAT16,
@@ -23,6 +22,7 @@ from wavestack.inference.engines.compiled.weights import (
     to_float24,
 )
 from wavestack.inference.engines.plan import Plan, Rings
+from wavestack.inference.engines.vector.memory import aligned_zeros
 from wavestack.models.output import Gaussian, LogisticMixture
 from wavestack.models.wavenet import WaveNet
 

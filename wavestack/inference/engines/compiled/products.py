@@ -18,7 +18,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from wavestack.inference.engines.compiled.simd import (
+from wavestack.inference.engines.compiled.weights import (
+    BFLOAT16,
+    FLOAT24,
+    FLOAT32,
+    PANEL,
+    TILE,
+)
+from wavestack.inference.engines.vector.simd import (
     I64,
     WIDTH,
     Floats,
@@ -26,13 +33,6 @@ from wavestack.inference.engines.compiled.simd import (
     define,
     fetch,
     loop,
-)
-from wavestack.inference.engines.compiled.weights import (
-    BFLOAT16,
-    FLOAT24,
-    FLOAT32,
-    PANEL,
-    TILE,
 )
 
 _FETCHED_AHEAD = 8192  # bytes

@@ -14,9 +14,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from wavestack.inference.engines.compiled.curves import log
-from wavestack.inference.engines.compiled.memory import load_float
-from wavestack.inference.engines.compiled.simd import (
+from wavestack.inference.engines.vector.curves import log
+from wavestack.inference.engines.vector.memory import load_float
+from wavestack.inference.engines.vector.simd import (
     F32,
     I32,
     I64,

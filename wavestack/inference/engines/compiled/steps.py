@@ -11,8 +11,6 @@ from __future__ import annotations
 from numba import njit
 
 from wavestack.inference.engines.compiled import tables as T
-from wavestack.inference.engines.compiled.curves import copy_rows, half_gate_rows, relu_rows
-from wavestack.inference.engines.compiled.memory import field, load_float, set_field, store_float
 from wavestack.inference.engines.compiled.products import make_product, product
 from wavestack.inference.engines.compiled.sampling import (
     choose_code,
@@ -20,8 +18,10 @@ from wavestack.inference.engines.compiled.sampling import (
     choose_normal,
     uniform,
 )
-from wavestack.inference.engines.compiled.simd import WIDTH
 from wavestack.inference.engines.compiled.weights import BFLOAT16, FLOAT24
+from wavestack.inference.engines.vector.curves import copy_rows, half_gate_rows, relu_rows
+from wavestack.inference.engines.vector.memory import field, load_float, set_field, store_float
+from wavestack.inference.engines.vector.simd import WIDTH
 
 # Each function compiled by itself would carry all products through LLVM once more.
 part = njit(nogil=True, inline="always")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wavestack.inference.engines.compiled.simd import WIDTH
+from wavestack.inference.engines.vector.simd import WIDTH
 
 PANEL = 8  # vectors of columns
 TILE = 4  # vectors of columns that several rows of x share

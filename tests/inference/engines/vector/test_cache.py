@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 
 import numba
 
-from wavestack.inference.engines.compiled import cache
+from wavestack.inference.engines.vector import cache
 
 
 @pytest.fixture(autouse=True)

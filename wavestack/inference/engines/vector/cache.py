@@ -19,7 +19,7 @@ from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-from wavestack.inference.engines.compiled.simd import instruction_set
+from wavestack.inference.engines.vector.simd import instruction_set
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +72,8 @@ def _digest() -> str:
     hasher = hashlib.sha256()
     for package in ("numba", "llvmlite"):
         hasher.update(version(package).encode())
-    here = Path(__file__).parent
-    for folder in (here, here.parent / "blocks"):
-        for file in sorted(folder.glob("*.py")):
+    for folder in ("vector", "compiled", "blocks"):
+        for file in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
             hasher.update(file.read_bytes())
     return hasher.hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Products, curves and noise of the kernel against numpy, for every width of vectors."""
+"""Products and noise of the kernel against numpy, for every width of vectors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ pytest.importorskip("numba")
 
 from numba import njit
 
-from wavestack.inference.engines.compiled import curves
-from wavestack.inference.engines.compiled.memory import aligned_zeros
 from wavestack.inference.engines.compiled.products import make_product
 from wavestack.inference.engines.compiled.sampling import choose_code, noise_lanes, uniform
-from wavestack.inference.engines.compiled.simd import WIDTH, instruction_set
 from wavestack.inference.engines.compiled.weights import (
     BFLOAT16,
     FLOAT24,
@@ -23,6 +20,7 @@ from wavestack.inference.engines.compiled.weights import (
     to_bfloat16,
     to_float24,
 )
+from wavestack.inference.engines.vector.simd import WIDTH
 from wavestack.inference.noise import uniform as reference_uniform
 
 SHAPES = [(64, 128, 1), (5, 7, 1), (33, 100, 5), (17, 200, 13), (1, 1, 6), (40, 290, 2)]
@@ -108,29 +106,6 @@ def test_a_row_of_a_product_is_the_same_alone():
         np.testing.assert_array_equal(y[0], together[i][row])
 
 
-@pytest.mark.parametrize(
-    ("curve", "exact", "low", "high"),
-    [
-        (curves.tanh, np.tanh, -12, 12),
-        (curves.sigmoid, lambda x: 1 / (1 + np.exp(-x)), -20, 20),
-        (curves.exp, np.exp, -80, 10),
-        (curves.log, np.log, 1e-7, 30),
-    ],
-)
-def test_curves_are_exact_to_a_few_last_bits(curve, exact, low, high):
-    function = curves.elementwise(f"test_{curve.__name__}", curve, 1)
-
-    @njit
-    def run(x, y):
-        function(x.ctypes.data, y.ctypes.data, x.size)
-
-    x = np.linspace(low, high, 1 << 16).astype(np.float32)
-    y = np.empty_like(x)
-    run(x, y)
-    truth = exact(x.astype(float))
-    assert (np.abs(y - truth) / np.maximum(np.abs(truth), 1)).max() < 5e-7
-
-
 def test_noise_is_that_of_every_engine():
     lanes = 300
 
@@ -160,19 +135,3 @@ def test_the_first_of_equal_codes_is_chosen():
         assert run(logits, noise, np.float32(0.5)) == first
     noise[1] = 0.9999
     assert run(logits, noise, np.float32(1.0)) == 1
-
-
-def test_memory_begins_at_a_cache_line():
-    for count in (1, 1000, 1 << 18):
-        zeros = aligned_zeros(count)
-        assert zeros.shape == (count,)
-        assert zeros.ctypes.data % 64 == 0
-        assert not zeros.any()
-
-
-def test_an_unknown_set_of_instructions_is_named(monkeypatch):
-    monkeypatch.setenv("WAVESTACK_SIMD", "mmx")
-    with pytest.raises(ValueError, match=r"WAVESTACK_SIMD must be one of .* got 'mmx'"):
-        instruction_set()
-    monkeypatch.setenv("WAVESTACK_SIMD", "plain")
-    assert instruction_set() == "plain"

@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from wavestack.inference.engines.compiled.simd import F32, I64, declare, fetch, loop
+from wavestack.inference.engines.vector.simd import F32, I64, declare, fetch, loop
 
 _LINE = 64  # bytes of a cache line: a vector across two of them costs two loads
 _HUGE_PAGE = 1 << 21

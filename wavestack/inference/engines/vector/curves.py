@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from wavestack.inference.engines.compiled.simd import I64, WIDTH, Floats, Vectors, define, loop
+from wavestack.inference.engines.vector.simd import I64, WIDTH, Floats, Vectors, define, loop
 
 _TANH_LIMIT = 7.90531110763549805
 _TANH_ODD = (

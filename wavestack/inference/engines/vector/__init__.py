@@ -1,0 +1,1 @@
+"""Vector code for CPUs: what compiled generation and compiled streaming are both made of."""
