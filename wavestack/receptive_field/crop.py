@@ -18,7 +18,8 @@ from wavestack.receptive_field.measure import axis_dimension
 from wavestack.receptive_field.question import Question
 from wavestack.receptive_field.relation import Global, Map, Notes
 from wavestack.receptive_field.resize import Resize
-from wavestack.receptive_field.walk import Term, positions_along, unflatten, walk
+from wavestack.receptive_field.terms import Term, unflatten
+from wavestack.receptive_field.walk import positions_along, walk
 
 # The input is enlarged by the first of these lengths that all strides of the model divide.
 _STEPS = (64, 64 * 3**4, 64 * 3**4 * 5 * 7)

@@ -14,7 +14,8 @@ from wavestack.receptive_field.figures import Phase
 from wavestack.receptive_field.graph import Graph, Node
 from wavestack.receptive_field.resize import Resize
 from wavestack.receptive_field.sets import IntSet
-from wavestack.receptive_field.walk import Known, Need, Term, unflatten, walk
+from wavestack.receptive_field.terms import Term, unflatten
+from wavestack.receptive_field.walk import Known, Need, walk
 
 # Periods longer than this are not followed phase by phase.
 LONGEST_PERIOD = 4096

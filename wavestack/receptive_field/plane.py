@@ -8,7 +8,7 @@ from wavestack.receptive_field import sets
 from wavestack.receptive_field.figures import Area
 from wavestack.receptive_field.measure import axis_dimension, needs
 from wavestack.receptive_field.question import Question
-from wavestack.receptive_field.walk import Term
+from wavestack.receptive_field.terms import Term
 
 
 def plane_of(question: Question) -> Area | None:

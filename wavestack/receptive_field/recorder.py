@@ -23,6 +23,7 @@ from wavestack.receptive_field.operators import RULES, Call, Made
 from wavestack.receptive_field.operators.call import elementwise, everything
 from wavestack.receptive_field.operators.plain import is_pointwise
 from wavestack.receptive_field.shapes import output_shapes
+from wavestack.receptive_field.signature import Signature, flat, signature_of, tensors_of
 
 # Constants larger than this stay without values: memory must not grow with the resolution asked
 # about.
@@ -64,7 +65,6 @@ class Recorder(TorchDispatchMode):
         self.read_values: list[str] = []
         self.stand_ins: dict[int, Tensor] = {}
         self.saved: dict[int, tuple[Tensor, Tensor]] = {}
-        self.about: dict[Any, tuple[str, bool, list[int], list[str], bool]] = {}
 
     @property
     def module(self) -> str:
@@ -99,19 +99,19 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         if self.paused:
             return self.execute(func, args, kwargs)
-        name, is_view, written, names, _ = self.describe(func)
+        signature = signature_of(func)
+        name = signature.name
         if name not in RULES and func.namespace == "aten" and func._can_decompose():
             # Tensors made in inference mode: torch has not taken the operator apart yet.
             with self:
                 return func.decompose(*args, **kwargs)
-        tensors = list(_tensors(args, kwargs))
-        depends = any(self.find(t) is not None for t in tensors)
-        if written:
-            return self.write(func, name, written, names, args, kwargs, depends)
+        depends = any(self.find(t) is not None for t in tensors_of(args, kwargs))
+        if signature.written:
+            return self.write(func, signature, args, kwargs, depends)
         if not depends:
             out = self.execute(func, args, kwargs)
-            if is_view and isinstance(args[0], Tensor):
-                self.link(name, names, args, kwargs, out)
+            if signature.is_view and isinstance(args[0], Tensor):
+                self.link(signature, args, kwargs, out)
             return out
         if name in _FACTORIES:
             return self.constant(func, name, args, kwargs)
@@ -128,56 +128,26 @@ class Recorder(TorchDispatchMode):
             and self.fake is None
         ):
             self.read_values.append(self.module)
-        outputs = _flat(out)
-        self.record(func, name, self.bind(names, args, kwargs), outputs)
-        if is_view:
-            self.link(name, names, args, kwargs, out)
+        self.record(func, name, signature.bind(args, kwargs), flat(out))
+        if signature.is_view:
+            self.link(signature, args, kwargs, out)
         return out
-
-    def describe(self, func: Any) -> tuple[str, bool, list[int], list[str], bool]:
-        """Name, whether it returns views, which arguments it writes, argument names, in place."""
-        known = self.about.get(func)
-        if known is None:
-            schema = func._schema
-            name = schema.name.split("::")[-1]
-            written = [
-                k
-                for k, argument in enumerate(schema.arguments)
-                if argument.alias_info is not None and argument.alias_info.is_write
-            ]
-            if name.startswith(
-                ("native_batch_norm", "_native_batch_norm", "_batch_norm_with", "batch_norm")
-            ):
-                written = []  # the running statistics: nothing reads them in the same run
-            returns = schema.returns
-            is_view = any(r.alias_info is not None and not r.alias_info.is_write for r in returns)
-            in_place = name.endswith("_") and not name.endswith("__")
-            if in_place:
-                name = name[:-1]
-            known = (name, is_view, written, [a.name for a in schema.arguments], in_place)
-            self.about[func] = known
-        return known
-
-    @staticmethod
-    def bind(names: list[str], args: Any, kwargs: Any) -> dict[str, Any]:
-        """Arguments by name."""
-        return {**dict(zip(names, args, strict=False)), **kwargs}
 
     def execute(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run an operator: on shapes alone where any argument is fake."""
         if self.fake is None:
             return func(*args, **kwargs)
         if not any(
-            isinstance(t, FakeTensor) or self.is_stood_in(t) for t in _tensors(args, kwargs)
+            isinstance(t, FakeTensor) or self.is_overwritten(t) for t in tensors_of(args, kwargs)
         ):
             return func(*args, **kwargs)
         args = self.faked(args)
         kwargs = {key: self.faked(value) for key, value in kwargs.items()}
-        name, is_view, written, _, _ = self.describe(func)
-        if not is_view and not kwargs and isinstance(args[0], FakeTensor):
-            shapes = output_shapes(name, args, kwargs)
+        signature = signature_of(func)
+        if not signature.is_view and not kwargs and isinstance(args[0], FakeTensor):
+            shapes = output_shapes(signature.name, args, kwargs)
             if shapes is not None:
-                if written:
+                if signature.written:
                     return args[0]
                 blank = [self.blank(args[0], shape) for shape in shapes]
                 return blank[0] if len(blank) == 1 else tuple(blank)
@@ -190,14 +160,14 @@ class Recorder(TorchDispatchMode):
             bare = torch.empty(shape, dtype=like.dtype, device="meta")
         return FakeTensor(self.fake, bare, like.device)
 
-    def is_stood_in(self, tensor: Tensor) -> bool:
+    def is_overwritten(self, tensor: Tensor) -> bool:
         """Whether a real constant has been overwritten by something that depends on an input."""
         return self.fake is not None and self.aliases.node(tensor, self.replay) is not None
 
     def faked(self, value: Any) -> Any:
         """Real tensors that have come to depend on an input, replaced by fake ones."""
         if isinstance(value, Tensor):
-            if not isinstance(value, FakeTensor) and self.is_stood_in(value):
+            if not isinstance(value, FakeTensor) and self.is_overwritten(value):
                 if id(value) not in self.stand_ins:
                     assert self.fake is not None
                     self.stand_ins[id(value)] = self.fake.from_tensor(value)
@@ -258,11 +228,11 @@ class Recorder(TorchDispatchMode):
             note=made.note,
         )
 
-    def link(self, name: str, names: list[str], args: Any, kwargs: Any, out: Any) -> None:
+    def link(self, signature: Signature, args: Any, kwargs: Any, out: Any) -> None:
         """Remember which tensor an output is a view of."""
-        values = self.bind(names, args, kwargs)
-        for k, output in enumerate(_flat(out)):
-            self.aliases.view(args[0], output, name, values, k, _flat(out))
+        values, outputs = signature.bind(args, kwargs), flat(out)
+        for k, output in enumerate(outputs):
+            self.aliases.view(args[0], output, signature.name, values, k, outputs)
 
     def replay(
         self, name: str, values: dict[str, Any], node: int, outputs: list[Tensor], which: int
@@ -287,22 +257,21 @@ class Recorder(TorchDispatchMode):
     def write(
         self,
         func: Any,
-        name: str,
-        written: list[int],
-        names: list[str],
+        signature: Signature,
         args: Any,
         kwargs: Any,
         depends: bool,
     ) -> Any:
         """An operator in place: the tensor and all that shares its memory become something new."""
-        target = args[written[0]] if written[0] < len(args) else kwargs[names[written[0]]]
+        name, place = signature.name, signature.written[0]
+        target = args[place] if place < len(args) else kwargs[signature.names[place]]
         if isinstance(target, list | tuple):
             # _foreach operators: one by one.
             target = target[0]
         if not depends:
             self.keep(target)
             return self.execute(func, args, kwargs)
-        values = self.bind(names, args, kwargs)
+        values = signature.bind(args, kwargs)
         if isinstance(target, FakeTensor) or self.fake is None:
             if self.fake is None:
                 self.keep(target)
@@ -360,25 +329,3 @@ class Recorder(TorchDispatchMode):
         """Put back what was overwritten."""
         for tensor, copy in self.saved.values():
             tensor.copy_(copy)
-
-
-def _tensors(args: Any, kwargs: Any) -> Iterator[Tensor]:
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, tuple | list):
-            for item in value:
-                if isinstance(item, Tensor):
-                    yield item
-
-
-def _flat(out: Any) -> list[Tensor]:
-    if isinstance(out, Tensor):
-        return [out]
-    found: list[Tensor] = []
-    for item in out:
-        if isinstance(item, Tensor):
-            found.append(item)
-        elif isinstance(item, list | tuple):
-            found += _flat(item)
-    return found

@@ -1,25 +1,14 @@
-"""Questions to the recorded graph, answered backwards with exact sets of indices.
-
-What is needed of a tensor is a union of products: a list of terms, each one set of indices per
-dimension.
-"""
+"""Questions to the recorded graph, answered backwards with exact sets of indices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
-
-import numpy as np
 
 from wavestack.receptive_field import sets
 from wavestack.receptive_field.graph import Edge, Graph, Node
 from wavestack.receptive_field.relation import Global, Map, Notes, Sum
 from wavestack.receptive_field.sets import IntSet
-
-Term = tuple[IntSet, ...]
-
-# More terms than this at one tensor are joined into their enclosing product, and that is said.
-MAX_TERMS = 192
+from wavestack.receptive_field.terms import Term, flatten, is_full, merge, unflatten
 
 
 @dataclass
@@ -129,7 +118,7 @@ def _shortcut(node: Node, terms: list[Term], known: Known, need: Need) -> list[T
     """Answer the terms that hold everything but for the measured axis; return the others."""
     rest = []
     for term in terms:
-        if all(k == known.piece or _is_full(t, node.sizes[k]) for k, t in enumerate(term)):
+        if all(k == known.piece or is_full(t, node.sizes[k]) for k, t in enumerate(term)):
             need.shortcuts.append(known.pull(term[known.piece]))
         else:
             rest.append(term)
@@ -205,7 +194,7 @@ def _options(
         plain = type(relation) is Map
         if plain and node.sizes[low:high] == source.sizes[begin:end]:
             return _cut([term[low:high]], source, i, active, clipped)
-        full = all(_is_full(term[k], node.sizes[k]) for k in range(low, high))
+        full = all(is_full(term[k], node.sizes[k]) for k in range(low, high))
         if full and cut:
             if i not in edge.memo:
                 pulled = relation.pull(range(node.shape[reach]), True, notes)
@@ -245,9 +234,9 @@ def positions_along(node: Node, d: int, term: Term, notes: Notes) -> IntSet:
     low, high = node.spans[d]
     if high - low == 1:
         return term[low]
-    if all(_is_full(term[k], node.sizes[k]) for k in range(low, high)):
+    if all(is_full(term[k], node.sizes[k]) for k in range(low, high)):
         return range(node.shape[d])
-    return _flatten(list(term[low:high]), list(node.sizes[low:high]), notes)
+    return flatten(list(term[low:high]), list(node.sizes[low:high]), notes)
 
 
 def _pieces(source: Node, i: int, items: IntSet) -> list[tuple[IntSet, ...]]:
@@ -256,7 +245,7 @@ def _pieces(source: Node, i: int, items: IntSet) -> list[tuple[IntSet, ...]]:
     if end - begin == 1:
         return [(items,)] if not sets.is_empty(items) else []
     lengths = list(source.sizes[begin:end])
-    if _is_full(items, source.shape[i]):
+    if is_full(items, source.shape[i]):
         return [tuple(range(n) for n in lengths)]
     return [tuple(parts) for parts in unflatten(items, lengths)]
 
@@ -276,10 +265,10 @@ def _pull_view(
     for outs, ins in edge.plan:
         if len(outs) == 1 and len(ins) == 1:
             options = [{ins[0]: term[outs[0]]}]
-        elif not outs or all(_is_full(term[k], node.sizes[k]) for k in outs):
+        elif not outs or all(is_full(term[k], node.sizes[k]) for k in outs):
             options = [{k: range(source.sizes[k]) for k in ins}]
         else:
-            flat = _flatten([term[k] for k in outs], [node.sizes[k] for k in outs], notes)
+            flat = flatten([term[k] for k in outs], [node.sizes[k] for k in outs], notes)
             lengths = [source.sizes[k] for k in ins]
             options = [dict(zip(ins, parts, strict=True)) for parts in unflatten(flat, lengths)]
         terms = [{**known, **option} for known in terms for option in options]
@@ -318,81 +307,3 @@ def _plan(node: Node, source: Node, edge: Edge) -> list[tuple[tuple[int, ...], t
                     n *= source.sizes[b[-1]]
             plan.append((tuple(a), tuple(b)))
     return plan
-
-
-def _is_full(items: IntSet, length: int) -> bool:
-    return isinstance(items, range) and items == range(length)
-
-
-def _flatten(parts: list[IntSet], lengths: list[int], notes: Notes) -> IntSet:
-    flat = parts[0]
-    for items, length in zip(parts[1:], lengths[1:], strict=True):
-        if sets.outside(items, 0, length):
-            notes.aliased = True
-            items = sets.clip(items, 0, length)
-        flat = sets.plus(sets.affine(flat, length, 0), items)
-    return flat
-
-
-def unflatten(flat: IntSet, lengths: list[int]) -> list[list[IntSet]]:
-    """The union of products that a flat set becomes; only the outermost may leave its borders."""
-    if sets.is_empty(flat):
-        return []
-    if len(lengths) == 1:
-        return [[flat]]
-    inner = lengths[-1]
-    aligned = isinstance(flat, range) and flat.step == 1
-    if aligned and not sets.first(flat) % inner and not sets.count(flat) % inner:
-        start, stop = sets.first(flat) // inner, (sets.last(flat) + 1) // inner
-        rows: list[tuple[IntSet, IntSet]] = [(range(start, stop), range(inner))]
-    else:
-        rows = _rows(sets.to_array(flat), inner)
-    return [
-        [*outer, items] for numbers, items in rows for outer in unflatten(numbers, lengths[:-1])
-    ]
-
-
-def _rows(values: np.ndarray, inner: int) -> list[tuple[IntSet, IntSet]]:
-    """Rows with the same pattern, together."""
-    number, place = np.divmod(values, inner)
-    starts = np.flatnonzero(np.diff(number, prepend=number[0] - 1))
-    patterns: dict[bytes, tuple[list[int], np.ndarray]] = {}
-    for a, b in pairwise([*starts.tolist(), len(values)]):
-        pattern = place[a:b]
-        patterns.setdefault(pattern.tobytes(), ([], pattern))[0].append(int(number[a]))
-    return [
-        (sets.from_array(np.array(numbers)), sets.from_array(pattern))
-        for numbers, pattern in patterns.values()
-    ]
-
-
-def merge(known: list[Term], found: list[Term], notes: Notes) -> list[Term]:
-    """Add terms to a union: absorbed where contained, joined where they differ in one dimension."""
-    result = list(known)
-    pending = list(found)
-    while pending:
-        term = pending.pop()
-        for k, other in enumerate(result):
-            differ = [d for d, (a, b) in enumerate(zip(term, other, strict=True)) if a != b]
-            if not differ:
-                break
-            if len(differ) == 1:
-                d = differ[0]
-                joined = sets.union([other[d], term[d]])
-                if joined == other[d]:
-                    break
-                del result[k]
-                pending.append((*other[:d], joined, *other[d + 1 :]))
-                break
-            if all(sets.contains(other[d], term[d]) for d in differ):
-                break
-            if all(sets.contains(term[d], other[d]) for d in differ):
-                del result[k]
-                pending.append(term)
-                break
-        else:
-            result.append(term)
-    if len(result) > MAX_TERMS:
-        notes.widened = True
-        return [tuple(sets.union(parts) for parts in zip(*result, strict=True))]
-    return result

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from wavestack.receptive_field.operators import (
+    attention,
     indexing,
     mixing,
+    patches,
     plain,
     products,
     scans,
@@ -14,7 +16,7 @@ from wavestack.receptive_field.operators import (
 )
 from wavestack.receptive_field.operators.call import Call, Made, Rule
 
-_FAMILIES = (plain, shape, shuffles, indexing, window, mixing, products, scans)
+_FAMILIES = (plain, shape, shuffles, indexing, window, patches, mixing, products, attention, scans)
 RULES: dict[str, Rule] = {name: rule for family in _FAMILIES for name, rule in family.RULES.items()}
 
 __all__ = ["RULES", "Call", "Made", "Rule"]
