@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ ROWS = 100
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Row t holds t in the first column and the square of t in the second."""
-    lines = ["date,load,heat"] + [f"2016-07-{t},{t},{t * t}" for t in range(ROWS)]
+    days = [date(2016, 7, 1) + timedelta(days=t) for t in range(ROWS)]
+    lines = ["date,load,heat"] + [f"{days[t]},{t},{t * t}" for t in range(ROWS)]
     path = tmp_path / "hours.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -75,15 +77,39 @@ def test_shares_and_columns_in_any_order(file: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("2016-07-7,7,49", "2016-07-7,nan,49", "line 9, column load: 'nan' is not a finite number"),
-        ("2016-07-7,7,49", "2016-07-7,7,", "line 9, column heat: '' is not a finite number"),
-        ("2016-07-7,7,49", "2016-07-7,7", "line 9 has 2 values, the header has 3"),
+        ("-08,7,49", "-08,nan,49", "line 9, column load: 'nan' is not a finite number"),
+        ("-08,7,49", "-08,7,", "line 9, column heat: '' is not a finite number"),
+        ("-08,7,49", "-08,7", "line 9 has 2 values, the header has 3"),
+        ("2016-07-08", "2016-07-05", "line 9: 2016-07-05 is before the line above"),
+        ("2016-07-08", "", "line 9: '' is no date or time"),
+        ("2016-07-08", "later", "line 9: 'later' is no date or time"),
+        ("date,load,heat", "2016-06-30,1,2", "the first line holds numbers; it must name"),
     ],
 )
 def test_a_bad_value_is_named_by_line_and_column(file: Path, old: str, new: str, message: str):
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(UserError, match=f"hours.csv: {message}"):
         series(file)
+
+
+def test_other_dates_and_numbered_columns_pass(file: Path):
+    text = "\n".join(f"{31 - t}.12.2016,{t}" for t in range(31))
+    file.write_text(f"date,load\n{text}\n")
+    assert read_table(file).names == ("load",)
+    file.write_text("0,1\n5,6\n")
+    assert read_table(file).names == ("0", "1")
+    file.write_text(f"date,load\n{text.replace('30.12.2016', '')}\n")
+    with pytest.raises(UserError, match="line 3: '' is no date"):
+        read_table(file)
+
+
+def test_a_constant_column_does_not_blow_up(file: Path):
+    # The mean of so many tenths is not a tenth: rounding leaves a deviation of 1e-17.
+    rows = [f"{t},{0.1 if t < 60 else 0.2}" for t in range(ROWS)]
+    file.write_text("\n".join(["load,heat", *rows]) + "\n")
+    data = series(file)
+    assert data.deviation[1] == 1
+    torch.testing.assert_close(data.series[1, 60:], torch.full((40,), 0.1))
 
 
 def test_mistakes_are_named(file: Path, tmp_path: Path):
@@ -118,7 +144,7 @@ def test_mistakes_are_named(file: Path, tmp_path: Path):
 
 def test_lines_are_counted_as_an_editor_counts_them(file: Path):
     first, second, rest = file.read_text().split("\n", 2)
-    file.write_text("\n".join([first, "", second, "", rest.replace("-5,5,25", "-5,five,25")]))
+    file.write_text("\n".join([first, "", second, "", rest.replace("-06,5,25", "-06,five,25")]))
     with pytest.raises(UserError, match="line 9, column load: 'five' is not a finite number"):
         series(file)
 

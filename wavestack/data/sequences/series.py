@@ -97,8 +97,9 @@ class SeriesData(TaskData):
         self.columns = table.names
         self._bounds = self._divide(splits, len(table.values), "the series" if synthetic else root)
         train = table.values[: self._bounds["train"][1]]
-        deviation = train.std(axis=0)
-        self.mean, self.deviation = train.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+        # Rounding may leave a constant column a deviation of 1e-17, which would blow up the rest.
+        constant = train.max(axis=0) == train.min(axis=0)
+        self.mean, self.deviation = train.mean(axis=0), np.where(constant, 1.0, train.std(axis=0))
         standard = ((table.values - self.mean) / self.deviation).astype(np.float32)
         self.series = torch.from_numpy(np.ascontiguousarray(standard.T))  # (C, T)
 
@@ -204,4 +205,4 @@ def synthetic_table(num_rows: int = 6000, num_columns: int = 7, seed: int = 0) -
     weekly = 0.5 * np.sin(2 * np.pi * hours / 168 + phases[1])
     level = 0.02 * rng.standard_normal((num_rows, num_columns)).cumsum(axis=0)
     values = daily + weekly + level + 0.2 * rng.standard_normal((num_rows, num_columns))
-    return Table(tuple(f"column{i}" for i in range(num_columns)), values, ())
+    return Table(tuple(f"column{i}" for i in range(num_columns)), values)

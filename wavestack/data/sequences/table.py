@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +23,10 @@ class Table(NamedTuple):
     Attributes:
         names: of the columns.
         values: (T, C) float64.
-        times: what the date column says of every row; empty where there is none.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
-    times: tuple[str, ...]
 
 
 def read_table(
@@ -36,14 +36,17 @@ def read_table(
 ) -> Table:
     """Read a CSV file with a header; a first column named date, time or the like holds the times.
 
+    Times that are numbers or of ISO form (2016-07-01 00:00) must not go back.
+
     Args:
         root: the file, or a folder that holds it.
         file: its name in the folder.
         columns: which columns, in this order; None: all but the times.
 
     Raises:
-        UserError: when the file is missing or not alone, a column is missing or there twice, or a
-            value is not a finite number; the message names row and column.
+        UserError: when the file is missing or not alone, has no header, a column is missing or
+            there twice, or a value is not a finite number; the message names row and column.
+            Likewise when a time is missing or before the one above it.
     """
     path = _find(root, file)
     try:
@@ -57,6 +60,9 @@ def read_table(
         raise UserError(f"{path}: holds no rows below a header")
     (_, header), *rows = lines
     header = [name.strip() for name in header]
+    counted = [str(k) for k in range(len(header))]  # how pandas names columns without names
+    if header != counted and all(_moment(name) is not None for name in header):
+        raise UserError(f"{path}: the first line holds numbers; it must name the columns")
     has_times = header[0].lower() in _TIMES
     places = _places(path, header, header[has_times:] if columns is None else columns)
     values = np.empty((len(rows), len(places)))
@@ -67,8 +73,9 @@ def read_table(
             )
         for column, place in enumerate(places):
             values[number, column] = _number(path, line, header[place], row[place])
-    times = tuple(row[0] for _, row in rows) if has_times else ()
-    return Table(tuple(header[place] for place in places), values, times)
+    if has_times:
+        _check_times(path, [(line, row[0].strip()) for line, row in rows])
+    return Table(tuple(header[place] for place in places), values)
 
 
 def _places(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
@@ -82,6 +89,35 @@ def _places(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
         if header.count(name) > 1:
             raise UserError(f"{path}: has {header.count(name)} columns named {name!r}")
     return [header.index(name) for name in columns]
+
+
+def _check_times(path: Path, times: Sequence[tuple[int, str]]) -> None:
+    """Stop at a line without a time, or with one before that of the line above."""
+    moments = [_moment(text) for _, text in times]
+    known = any(moment is not None for moment in moments)  # else a form that is not read here
+    before = -math.inf
+    for (line, text), moment in zip(times, moments, strict=True):
+        if not text or (known and moment is None):
+            raise UserError(f"{path}: line {line}: {text!r} is no date or time")
+        if moment is not None and moment < before:
+            raise UserError(
+                f"{path}: line {line}: {text} is before the line above; rows must be in their order"
+            )
+        before = before if moment is None else moment
+
+
+def _moment(text: str) -> float | None:
+    """A number, or seconds of a date of ISO form; None for anything else."""
+    try:
+        moment = float(text)
+    except ValueError:
+        try:
+            date = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        # Without a zone as if in UTC, whose clocks are never put back.
+        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    return moment if math.isfinite(moment) else None
 
 
 def _find(root: str | os.PathLike[str] | None, file: str) -> Path:
