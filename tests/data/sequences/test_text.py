@@ -43,6 +43,12 @@ def test_evaluation_counts_every_character_once(file: Path, split, context: int)
     assert counted == data.part(split)[split == "train" :]
 
 
+def test_a_small_share_is_one_character(file: Path) -> None:
+    data = Text(str(file), val_fraction=1e-6, test_fraction=1e-6)
+    assert data.part("train") + data.part("val") + data.part("test") == file.read_text()
+    assert len(data.part("val")) == len(data.part("test")) == 1
+
+
 def test_training_rows_predict_the_next_character(file: Path) -> None:
     data = Text(str(file), batch_size=4, segment=30, context=5)
     batches = data.train_batches(seed=3)

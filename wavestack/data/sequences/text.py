@@ -32,8 +32,8 @@ class Text(TaskData):
         batch_size: rows of a training batch, over all processes together.
         segment: characters of a training row that the loss counts.
         context: characters before them that the model hears.
-        val_fraction: share of the text for validation.
-        test_fraction: share of the text for test.
+        val_fraction: share of the text for validation, at least one character.
+        test_fraction: share of the text for test, likewise.
         alphabet: the characters that may occur; None: those of the text. A training fixes it in
             its config, so that a model reads other texts with its own alphabet.
         num_characters: the most characters that the alphabet may have: the size of a model's table.
@@ -99,8 +99,8 @@ class Text(TaskData):
         self.alphabet = alphabet
         self.codes = self.encode(self.text, self.source)
         count = len(self.codes)
-        first_val = count - round(count * val_fraction) - round(count * test_fraction)
-        first_test = count - round(count * test_fraction)
+        first_test = count - max(1, round(count * test_fraction))
+        first_val = first_test - max(1, round(count * val_fraction))
         self._parts: dict[Split, range] = {
             "train": range(first_val),
             "val": range(first_val, first_test),
