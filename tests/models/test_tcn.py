@@ -306,7 +306,11 @@ def test_folding_weight_norm_keeps_the_function():
     [
         (lambda: TCN(1, 4), "num_layers must be given"),
         (lambda: TCN(1, 4, num_layers=0), "num_layers must be >= 1, got 0"),
-        (lambda: TCN(1, [4, 0]), "channels must be >= 1"),
+        (lambda: TCN(1, [4, 0]), r"channels must be whole numbers >= 1, got \[4, 0\]"),
+        (lambda: TCN(1, [4.5]), r"channels must be whole numbers >= 1, got \[4.5\]"),
+        (lambda: TCN(1, [4], out_channels=0), "out_channels must be >= 1, got 0"),
+        (lambda: TCN(1, [4, 4], skip_channels=0), "skip_channels must be >= 1, got 0"),
+        (lambda: TCN(1, [4], condition_channels=0), "condition_channels must be >= 1, got 0"),
         (lambda: TCN(1, 4, dilations=[]), "num_layers must be >= 1, got 0"),
         (lambda: TCN(1, [4, 4], dilations=[1]), "dilations must name all 2 blocks"),
         (lambda: TCN(1, [4], norm="group"), "norm must be one of"),

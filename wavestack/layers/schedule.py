@@ -98,9 +98,8 @@ def width_schedule(
             raise ValueError(f"num_layers must be >= 1, got {count}")
         widths = (channels,) * count
     else:
-        widths = tuple(int(width) for width in channels)
-    if not widths or min(widths) < 1:
-        raise ValueError(f"channels must be >= 1 each, got {channels}")
+        widths = tuple(channels)
+    widths = _checked("channels", widths)
     if dilations is not None and len(dilations) != len(widths):
         raise ValueError(
             f"dilations must name all {len(widths)} blocks of channels, got {len(dilations)}"

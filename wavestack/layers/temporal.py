@@ -110,9 +110,11 @@ class TemporalBlock(nn.Module):
             "out_channels": out_channels,
             "kernel_size": kernel_size,
             "dilation": dilation,
+            "skip_channels": skip_channels,
+            "condition_channels": condition_channels,
         }
         for name, value in sizes.items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{name} must be >= 1, got {value}")
         span = (kernel_size - 1) * dilation
         shares = split_lookahead(lookahead, [span, span])

@@ -100,8 +100,9 @@ class TCN(nn.Module):
         num_embeddings: int | None = None,
     ) -> None:
         super().__init__()
-        if num_embeddings is not None and num_embeddings < 1:
-            raise ValueError(f"num_embeddings must be >= 1, got {num_embeddings}")
+        for name, size in (("num_embeddings", num_embeddings), ("out_channels", out_channels)):
+            if size is not None and size < 1:
+                raise ValueError(f"{name} must be >= 1, got {size}")
         self.in_channels = in_channels
         self.channels = width_schedule(channels, num_layers, dilations)
         count = len(self.channels)
