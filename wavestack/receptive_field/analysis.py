@@ -9,15 +9,15 @@ from typing import Any
 from torch import nn
 
 from wavestack.errors import UserError
-from wavestack.receptive_field.advice import warnings_of
-from wavestack.receptive_field.axis import axis_of, joins
-from wavestack.receptive_field.dependence import depends_on
+from wavestack.receptive_field.asking.advice import warnings_of
+from wavestack.receptive_field.asking.axis import axis_of, joins
+from wavestack.receptive_field.asking.dependence import depends_on
+from wavestack.receptive_field.asking.plane import plane_of
+from wavestack.receptive_field.asking.question import Question
+from wavestack.receptive_field.asking.table import layer_rows
 from wavestack.receptive_field.figures import Axis
-from wavestack.receptive_field.inputs import read_inputs
-from wavestack.receptive_field.plane import plane_of
-from wavestack.receptive_field.question import Question
+from wavestack.receptive_field.recording.inputs import read_inputs
 from wavestack.receptive_field.report import Report
-from wavestack.receptive_field.table import layer_rows
 from wavestack.receptive_field.verify import verify
 
 

@@ -11,15 +11,15 @@ from torch import nn
 
 from wavestack.errors import UserError
 from wavestack.receptive_field import sets
-from wavestack.receptive_field.axis import joins
-from wavestack.receptive_field.graph import Edge, Graph, Node
-from wavestack.receptive_field.inputs import read_inputs
-from wavestack.receptive_field.measure import axis_dimension
-from wavestack.receptive_field.question import Question
+from wavestack.receptive_field.asking.axis import joins
+from wavestack.receptive_field.asking.measure import axis_dimension
+from wavestack.receptive_field.asking.question import Question
+from wavestack.receptive_field.asking.terms import Term, unflatten
+from wavestack.receptive_field.asking.walk import positions_along, walk
+from wavestack.receptive_field.recording.graph import Edge, Graph, Node
+from wavestack.receptive_field.recording.inputs import read_inputs
 from wavestack.receptive_field.relation import Global, Map, Notes
 from wavestack.receptive_field.resize import Resize
-from wavestack.receptive_field.terms import Term, unflatten
-from wavestack.receptive_field.walk import positions_along, walk
 
 # The input is enlarged by the first of these lengths that all strides of the model divide.
 _STEPS = (64, 64 * 3**4, 64 * 3**4 * 5 * 7)

@@ -13,10 +13,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from wavestack.errors import UserError
-from wavestack.receptive_field.inputs import Input
-from wavestack.receptive_field.question import Question
-from wavestack.receptive_field.subject import subject_path
-from wavestack.receptive_field.trace import untouched
+from wavestack.receptive_field.asking.question import Question
+from wavestack.receptive_field.asking.subject import subject_path
+from wavestack.receptive_field.recording.inputs import Input
+from wavestack.receptive_field.recording.trace import untouched
 
 _NAN = float("nan")
 # Operators whose choice of positions depends on values: a NaN need not show in every output.

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from wavestack.errors import UserError
-from wavestack.receptive_field.dependence import depends_on
-from wavestack.receptive_field.inputs import Input
+from wavestack.receptive_field.asking.dependence import depends_on
+from wavestack.receptive_field.asking.question import Question
 from wavestack.receptive_field.prober import Prober, changes, gradient_sets, is_nan
-from wavestack.receptive_field.question import Question
+from wavestack.receptive_field.recording.inputs import Input
 from wavestack.receptive_field.resize import Resize
 
 

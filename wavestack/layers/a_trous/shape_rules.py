@@ -11,7 +11,7 @@ from torch import fx
 
 from wavestack.layers.a_trous import phases
 from wavestack.layers.a_trous.window_rules import has_nodes
-from wavestack.receptive_field.graph import view_groups
+from wavestack.receptive_field.recording.graph import view_groups
 
 if TYPE_CHECKING:
     from wavestack.layers.a_trous.walk import Walk
