@@ -203,6 +203,21 @@ def test_last_outputs_are_exported_for_every_length(tmp_path):
     assert largest_difference(run, function, folded) < 1e-6
 
 
+def test_the_difference_shows_a_wrong_output_and_a_forgotten_state():
+    torch.manual_seed(0)
+    functions = functions_of(TCN(2, 6, 3, 3, 1))
+    offline, step = functions.found
+
+    def forgetful(x: torch.Tensor, state: dict[str, torch.Tensor]) -> Any:
+        return step.module(x=x, state=state)[0], state
+
+    for function in (offline, step):
+        assert largest_difference(function.module, function, functions.model) < 1e-6
+    shifted = largest_difference(lambda x: offline.module(x) + 0.01, offline, functions.model)
+    assert 1e-3 < shifted < 0.011
+    assert largest_difference(forgetful, step, functions.model) > 0.01
+
+
 def test_functions_leave_the_model_as_it_is():
     model = TCN(2, 4, 3, 2, norm="weight").train()
     names = list(model.state_dict())
