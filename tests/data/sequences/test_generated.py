@@ -7,6 +7,7 @@ import torch
 
 from wavestack.data import AddingProblem, CopyMemory
 from wavestack.data.sequences.generated import GeneratedSequences
+from wavestack.data.splits import SPLITS
 
 MAKERS = [
     lambda **changes: AddingProblem(length=9, **{"batch_size": 3, "num_val": 5, **changes}),
@@ -78,3 +79,11 @@ def test_copy_memory_has_the_papers_layout() -> None:
 def test_wrong_numbers_are_named(make, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         make()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_training_seed_shows_what_is_evaluated(split) -> None:
+    data = AddingProblem(length=8, batch_size=4, num_val=200, num_test=200)
+    train = data.train_batches(seed=SPLITS.index(split))
+    for first, batch in zip((0, 100), data.eval_batches(split), strict=True):
+        assert not torch.equal(batch["x"][:4, 0], train[first]["x"][:, 0])
