@@ -1,5 +1,8 @@
 """Data sets, where they come from, and which of their items make up batch k.
 
+Each kind has its folder: sound, pictures, and sequences of anything else. What all of them share
+lies here: what a training asks of data, the order of batches, the splits and the user's folder.
+
 The names below are found on first use, so that importing one part loads nothing else.
 """
 

@@ -79,11 +79,6 @@ def permute(walk: Walk, node: fx.Node, input: fx.Node, *order: Any, **kwargs: An
     _reorder(walk, node, input, list(listed))
 
 
-def permute_module(walk: Walk, node: fx.Node, input: fx.Node, module: Any) -> None:
-    """torchvision's Permute."""
-    permute(walk, node, input, module.dims)
-
-
 def transpose(walk: Walk, node: fx.Node, input: fx.Node, dim0: int, dim1: int) -> None:
     """Two dimensions change places."""
     order = list(range(len(input.meta["shape"])))

@@ -161,10 +161,6 @@ def elementwise(
     return of_two
 
 
-tanh_rows = elementwise("tanh", tanh, 1)
-sigmoid_rows = elementwise("sigmoid", sigmoid, 1)
-gate_rows = elementwise("gate", gate, 2)
 half_gate_rows = elementwise("half_gate", half_gate, 2)
 relu_rows = elementwise("relu", lambda x: x.at_least(0.0), 1)
 copy_rows = elementwise("copy", lambda x: x, 1)
-add_rows = elementwise("add", lambda a, b: a + b, 2)
