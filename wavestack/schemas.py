@@ -113,6 +113,7 @@ class EvaluateConfig:
     run: str = MISSING
     split: str = "test"
     beside: Any = None
+    adapt: bool = False
     device: str = "auto"
     data: EvaluatedData = field(default_factory=EvaluatedData)
 
@@ -161,6 +162,7 @@ class ClassifyConfig:
     run: str = MISSING
     input: Any = MISSING
     top: int = 3
+    adapt: bool = False
     device: str = "auto"
 
 

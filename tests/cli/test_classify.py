@@ -13,6 +13,7 @@ import wavestack
 from wavestack.cli import run
 from wavestack.data import ClipData
 from wavestack.errors import UserError
+from wavestack.inference import adapted
 from wavestack.training.run_folder import RunFolder
 
 
@@ -54,6 +55,38 @@ def test_several_files_and_one_class_each(folder: Path, sound: Path, capsys) -> 
     assert len(lines) == 2
     assert lines[0] == lines[1]
     assert "," not in lines[0]
+
+
+def test_a_folder_is_all_its_files_and_can_be_adapted_to(
+    folder: Path, tmp_path: Path, capsys
+) -> None:
+    rng = np.random.default_rng(1)
+    (tmp_path / "in").mkdir()
+    for k in range(20):
+        soundfile.write(
+            tmp_path / "in" / f"{k:02}.wav", rng.uniform(-0.3, 0.3, 2000 + 50 * k), 8000
+        )
+    lines = {}
+    for adapt in ("false", "true"):
+        capsys.readouterr()
+        run(["classify", f"run={folder}", f"input={tmp_path / 'in'}", "top=10", f"adapt={adapt}"])
+        lines[adapt] = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines["true"]] == [
+        str(tmp_path / "in" / f"{k:02}.wav") for k in range(20)
+    ]
+    assert lines["true"] != lines["false"]
+    # By hand, all recordings in one batch.
+    data, model = _data(folder), wavestack.load(folder)
+    sounds = [soundfile.read(line.split(":")[0], dtype="float32")[0] for line in lines["true"]]
+    x, lengths = data.features(sounds)
+    logits = adapted(model, [{"x": x, "lengths": lengths}])(x, lengths).detach()
+    for line, row in zip(lines["true"], logits, strict=True):
+        best = line.split(": ")[1].split()
+        assert best[0] == data.class_names[int(row.argmax())]
+        assert float(best[1]) == pytest.approx(100 * float(row.softmax(0).max()), abs=0.1)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match=r"input=.*none: the folder holds no wav, flac or ogg file"):
+        run(["classify", f"run={folder}", f"input={tmp_path / 'none'}"])
 
 
 def test_a_file_of_weights_knows_numbers_alone(folder: Path, sound: Path, capsys) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wavestack.models import SequenceClassifier
+from wavestack.models.spectral_stem import SpectralStem
 from wavestack.receptive_field import analyze
 
 
@@ -15,10 +16,10 @@ def model(**settings) -> SequenceClassifier:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "last"])
-@pytest.mark.parametrize("strides", [(), (2, 3)])
+@pytest.mark.parametrize("stem", [{}, {"strides": (2, 3)}, {"spectral_channels": (3, 4)}])
 @pytest.mark.parametrize("lookahead", [0, "centred"])
-def test_a_padded_row_is_classified_as_the_row_alone(pooling, strides, lookahead):
-    net = model(pooling=pooling, strides=strides, lookahead=lookahead)
+def test_a_padded_row_is_classified_as_the_row_alone(pooling, stem, lookahead):
+    net = model(pooling=pooling, lookahead=lookahead, **stem)
     x, lengths = torch.randn(4, 5, 50), torch.tensor([50, 31, 7, 1])
     for _ in range(3):  # running statistics unlike those of a fresh net
         net(x, lengths)
@@ -37,8 +38,9 @@ def test_padding_is_not_the_maximum_of_a_row_below_zero():
         torch.testing.assert_close(net(x, lengths)[row], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_what_stands_in_the_padding_does_not_matter_in_training_either():
-    net = model(strides=(2,))
+@pytest.mark.parametrize("stem", [{"strides": (2,)}, {"spectral_channels": (3, 4)}])
+def test_what_stands_in_the_padding_does_not_matter_in_training_either(stem):
+    net = model(**stem)
     x, lengths = torch.randn(3, 5, 40), torch.tensor([40, 20, 11])
     dirty = x.clone()
     dirty[1, :, 20:], dirty[2, :, 11:] = 1e6, float("nan")
@@ -54,6 +56,31 @@ def test_mean_pooling_is_the_mean_over_the_tcn():
     torch.testing.assert_close(net(x), net.head(net.tcn(x).mean(-1)))
 
 
+def test_a_causal_spectral_stem_never_looks_ahead():
+    stem = SpectralStem(7, (3, 4), 5, causal=True).eval()
+    x = torch.randn(1, 7, 21)
+    y, _ = stem(x)
+    assert y.shape == (1, 5, 11)
+    assert stem(x[..., :20])[0].shape == (1, 5, 10)
+    for step in range(0, 21, 2):
+        later = x.clone()
+        later[..., step + 1 :] += 1.0
+        torch.testing.assert_close(stem(later)[0][..., : step // 2 + 1], y[..., : step // 2 + 1])
+    assert analyze(stem, torch.zeros(1, 7, 40)).axes["T"].size == 3 + 1 + 2 * 2
+
+
+def test_a_shift_by_one_band_can_pass_a_spectral_stem_unseen():
+    stem = SpectralStem(16, (1,), 1).eval()
+    with torch.no_grad():
+        stem.convolutions[0].weight.zero_()
+        stem.convolutions[0].weight[0, 0, 2, 1] = 1.0
+    x = torch.zeros(2, 16, 8)
+    x[0, 4], x[1, 5] = 1.0, 1.0
+    y, _ = stem(x)
+    assert float(y.detach().std()) > 0
+    torch.testing.assert_close(y[0], y[1])
+
+
 def test_the_calculator_reads_it():
     net = model(in_channels=1, strides=(4, 5), lookahead=0, pooling="last").eval()
     axis = analyze(net, net.example_input()).axes["T"]
@@ -66,6 +93,8 @@ def test_the_calculator_reads_it():
     [
         ({"pooling": "sum"}, "pooling must be one of mean, mean_max, last, got 'sum'"),
         ({"strides": (4, 0)}, r"strides must be >= 1, got \[4, 0\]"),
+        ({"strides": (2,), "spectral_channels": (4,)}, "strides are for raw audio and spectral_ch"),
+        ({"spectral_channels": (4, 0)}, r"channels must be numbers >= 1, got \[4, 0\]"),
     ],
 )
 def test_arguments_are_checked(settings, message):

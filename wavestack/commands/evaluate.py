@@ -23,5 +23,6 @@ def run(cfg: DictConfig) -> None:
         device=cfg.device,
         data_root=cfg.data.root,
         test_root=cfg.data.test_root,
+        adapt=cfg.adapt,
         beside=[cfg.beside] if isinstance(cfg.beside, str) else list(cfg.beside or ()),
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from wavestack.layers import CausalConv1d
 from wavestack.layers.lengths import hide_padding, valid_samples
 from wavestack.layers.norm import MaskedBatchNorm1d
+from wavestack.models.spectral_stem import SpectralStem
 from wavestack.models.tcn import TCN
 
 POOLINGS = ("mean", "mean_max", "last")
@@ -20,7 +21,8 @@ class SequenceClassifier(nn.Module):
     """Classifies sequences of any length, from frames or raw samples.
 
     Raw audio first passes a stem of strided convolutions, which brings it to some hundred steps a
-    second. A TCN follows; its output is pooled over the row's own steps.
+    second; frames of a spectrum may pass one of convolutions over bands and time (`SpectralStem`).
+    A TCN follows; its output is pooled over the row's own steps.
 
     Args:
         in_channels: channels of the input: mel bands, or 1 for raw samples.
@@ -37,15 +39,16 @@ class SequenceClassifier(nn.Module):
         pooling: "mean" over time, "mean_max" (mean and maximum side by side) or "last" (the row's
             last step, which a causal TCN needs a field as long as the row for).
         strides: of the stem's convolutions, each with a kernel of twice its stride; () for none.
-        stem_channels: width of the stem.
+        stem_channels: width of the strided stem.
+        spectral_channels: widths of the convolutions over bands and time instead; () for none.
 
     Shape:
         x: (B, in_channels, T), lengths: (B,) int64, T for all if None -> (B, num_classes) logits.
         What stands behind a row's length does not change its logits.
 
     Raises:
-        ValueError: when an argument is out of its range, x has another number of channels, or a
-            length is not in 1..T.
+        ValueError: when an argument is out of its range, both stems are asked for, x has another
+            number of channels, or a length is not in 1..T.
 
     References:
         Bai, Kolter and Koltun (2018), "An empirical evaluation of generic convolutional and
@@ -74,6 +77,7 @@ class SequenceClassifier(nn.Module):
         pooling: str = "mean",
         strides: Sequence[int] = (),
         stem_channels: int = 32,
+        spectral_channels: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if num_classes < 2:
@@ -82,6 +86,8 @@ class SequenceClassifier(nn.Module):
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         if any(stride < 1 for stride in strides):
             raise ValueError(f"strides must be >= 1, got {list(strides)}")
+        if strides and spectral_channels:
+            raise ValueError("strides are for raw audio and spectral_channels for frames: not both")
         self.in_channels = in_channels
         self.num_classes = num_classes
         self.pooling = pooling
@@ -90,6 +96,13 @@ class SequenceClassifier(nn.Module):
         for stride in self.strides:
             self.stem.append(StridedConv(in_channels, stem_channels, stride))
             in_channels = stem_channels
+        if spectral_channels:
+            width = channels if isinstance(channels, int) else channels[0]
+            stem = SpectralStem(
+                in_channels, spectral_channels, width, dropout, causal=lookahead == 0
+            )
+            self.stem.append(stem)
+            in_channels = width
         self.tcn = TCN(
             in_channels,
             channels,
@@ -114,8 +127,8 @@ class SequenceClassifier(nn.Module):
             raise ValueError(f"x must have shape (B, {self.in_channels}, T), got {tuple(x.shape)}")
         if x.shape[-1] == 0:
             raise ValueError("x must hold at least one step, got none")
-        for convolution in self.stem:
-            x, lengths = convolution(x, lengths)
+        for stage in self.stem:
+            x, lengths = stage(x, lengths)
         return self.head(self.dropout(self._pool(x, lengths)))
 
     def _pool(self, x: Tensor, lengths: Tensor | None) -> Tensor:

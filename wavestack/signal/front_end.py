@@ -15,9 +15,10 @@ _SILENCE = 1e-4  # root mean square below which a waveform is no longer raised
 class LogMelFrontEnd(nn.Module):
     """Log-mel frames without the recording's level, colour and noise floor.
 
-    What differs between two rooms and two microphones is taken away: everything further than
-    `range_db` below the loudest band of the recording is raised to that floor, and the mean of
-    every band over the recording is subtracted.
+    What differs between two rooms, two microphones and two hands that cut a recording is taken
+    away: the silence before and after, everything further than `range_db` below the loudest band of
+    the recording, which is raised to that floor, and the mean of every band over the frames that
+    are not silent. A frame is as loud as its loudest band.
 
     Args:
         sample_rate: of the waveform, in Hz.
@@ -28,13 +29,18 @@ class LogMelFrontEnd(nn.Module):
         f_max: upper edge of the last band, in Hz; half the sample rate if None.
         range_db: decibels from the loudest point to the floor; None: no floor.
         subtract_mean: subtract the recording's mean of every band; else the mean of all bands.
+        mean_range_db: decibels from the loudest frame within which a frame counts for the mean, so
+            that a pause changes nothing; None: all frames count.
+        trim_db: decibels below the loudest frame at which the first and the last frame are cut off
+            as silence, save one on each side; None: nothing is cut off.
 
     Shape:
-        waveform: (B, T), lengths: (B,) samples -> (B, n_mels, T // hop_length) and (B,) frames, at
-        least 1. Frames after a row's own end are zero, and no frame depends on the other rows.
+        waveform: (B, T), lengths: (B,) samples -> (B, n_mels, F) and (B,) frames, at least 1;
+        a row has length // hop_length frames, less those cut off. Frames after a row's own end are
+        zero, and no frame depends on the other rows.
 
     Raises:
-        ValueError: when `range_db` is not positive, or a number does not suit `LogMel`.
+        ValueError: when a distance in decibels is not positive, or a number does not suit `LogMel`.
 
     References:
         Atal (1974), "Effectiveness of linear prediction characteristics of the speech wave for
@@ -57,15 +63,24 @@ class LogMelFrontEnd(nn.Module):
         f_max: float | None = None,
         range_db: float | None = 40.0,
         subtract_mean: bool = True,
+        mean_range_db: float | None = None,
+        trim_db: float | None = None,
     ) -> None:
         super().__init__()
-        if range_db is not None and range_db <= 0:
-            raise ValueError(f"range_db must be > 0 or null, got {range_db}")
+        for name, decibels in (
+            ("range_db", range_db),
+            ("mean_range_db", mean_range_db),
+            ("trim_db", trim_db),
+        ):
+            if decibels is not None and decibels <= 0:
+                raise ValueError(f"{name} must be > 0 or null, got {decibels}")
         self.mel = LogMel(sample_rate, n_fft, hop_length, n_mels, f_min, f_max)
         self.sample_rate = sample_rate
         self.channels = n_mels
         self.range_db = range_db
         self.subtract_mean = subtract_mean
+        self.mean_range_db = mean_range_db
+        self.trim_db = trim_db
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         hop = self.mel.hop_length
@@ -73,14 +88,61 @@ class LogMelFrontEnd(nn.Module):
             waveform = nn.functional.pad(waveform, (0, hop - waveform.shape[-1]))
         x = self.mel(waveform)
         frames = (lengths // hop).clamp(min=1)
-        inside = (torch.arange(x.shape[-1], device=x.device) < frames[:, None])[:, None]
+        if self.trim_db is not None:
+            start, frames = _loud_part(frames, self._within(x, frames, self.trim_db))
+            x = _cut(x, start, frames)
+        inside = _inside(x, frames)
         if self.range_db is not None:
             loudest = x.masked_fill(~inside, -math.inf).amax(dim=(1, 2), keepdim=True)
-            x = x.maximum(loudest - self.range_db * math.log(10) / 20)
-        mean = (x * inside).sum(-1, keepdim=True) / frames[:, None, None]
+            x = x.maximum(loudest - _nepers(self.range_db))
+        counted = inside
+        if self.mean_range_db is not None:
+            counted = self._within(x, frames, self.mean_range_db)
+        mean = (x * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
         if not self.subtract_mean:
             mean = mean.mean(1, keepdim=True)
         return (x - mean) * inside, frames
+
+    def trimmed(self, waveform: Tensor) -> Tensor:
+        """A waveform (T,) without the silence that `trim_db` cuts off, to the frame."""
+        hop = self.mel.hop_length
+        if self.trim_db is None or len(waveform) < hop:
+            return waveform
+        x = self.mel(waveform[None])
+        frames = torch.tensor([x.shape[-1]])
+        start, kept = _loud_part(frames, self._within(x, frames, self.trim_db))
+        return waveform[int(start) * hop : int(start + kept) * hop]
+
+    def _within(self, x: Tensor, frames: Tensor, decibels: float) -> Tensor:
+        """Which frames (B, 1, F) of a row are at most so many decibels below its loudest."""
+        loudness = x.amax(1, keepdim=True).masked_fill(~_inside(x, frames), -math.inf)
+        return loudness >= loudness.amax(-1, keepdim=True) - _nepers(decibels)
+
+
+def _inside(x: Tensor, lengths: Tensor) -> Tensor:
+    """Which steps (B, 1, T) lie before the end of their row."""
+    return (torch.arange(x.shape[-1], device=x.device) < lengths[:, None])[:, None]
+
+
+def _nepers(decibels: float) -> float:
+    """Decibels as the difference of two natural logarithms of magnitudes."""
+    return decibels * math.log(10) / 20
+
+
+def _loud_part(frames: Tensor, loud: Tensor) -> tuple[Tensor, Tensor]:
+    """First frame and number of frames from before the first loud one to behind the last."""
+    places = torch.arange(loud.shape[-1], device=loud.device)
+    first = torch.where(loud[:, 0], places, loud.shape[-1]).amin(-1)
+    last = torch.where(loud[:, 0], places, -1).amax(-1)
+    start = (first - 1).clamp(min=0)
+    return start, (last + 2).minimum(frames) - start
+
+
+def _cut(x: Tensor, start: Tensor, kept: Tensor) -> Tensor:
+    """Of every row so many frames from its start on, and whatever follows for the shorter ones."""
+    index = start[:, None] + torch.arange(int(kept.max()), device=x.device)
+    index = index.clamp(max=x.shape[-1] - 1)[:, None].expand(-1, x.shape[1], -1)
+    return x.gather(-1, index)
 
 
 class WaveformFrontEnd(nn.Module):
@@ -99,8 +161,11 @@ class WaveformFrontEnd(nn.Module):
         self.sample_rate = sample_rate
         self.channels = 1
 
+    def trimmed(self, waveform: Tensor) -> Tensor:
+        """The waveform: no silence is cut off."""
+        return waveform
+
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        inside = torch.arange(waveform.shape[-1], device=waveform.device) < lengths[:, None]
-        x = waveform * inside
+        x = waveform * _inside(waveform, lengths)[:, 0]
         rms = (x.square().sum(-1, keepdim=True) / lengths[:, None].clamp(min=1)).sqrt()
         return (x / rms.clamp(min=_SILENCE))[:, None], lengths

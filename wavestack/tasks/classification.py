@@ -52,16 +52,21 @@ class ClassificationTask(Task):
         """Sequences."""
         return len(batch["target"])
 
+    @staticmethod
+    def inputs(batch: Batch) -> dict[str, Tensor]:
+        """What the model is given of a batch, by name."""
+        return {name: batch[name] for name in ("x", "lengths") if name in batch}
+
     def loss_sum(self, model: Any, batch: Batch) -> Tensor:
         """Nats of all sequences."""
         smoothing = self.label_smoothing if model.training else 0.0
-        logits = model(batch["x"], batch.get("lengths")).float()
+        logits = model(**self.inputs(batch)).float()
         nats = F.cross_entropy(logits, batch["target"], reduction="none", label_smoothing=smoothing)
         return nats.sum(dtype=torch.float64)
 
     def figure_sums(self, model: Any, batch: Batch) -> dict[str, tuple[Tensor, int]]:
         """Sequences recognised, and nats."""
-        logits = model(batch["x"], batch.get("lengths")).float()
+        logits = model(**self.inputs(batch)).float()
         count = self.count(batch)
         right = (logits.argmax(1) == batch["target"]).sum()
         nats = F.cross_entropy(logits, batch["target"], reduction="sum")
@@ -89,8 +94,8 @@ class ClassificationTask(Task):
         device = next(model.parameters()).device
         classes, predictions = [], []
         for batch in data.eval_batches(split):
-            on_device = {name: value.to(device) for name, value in batch.items()}
-            logits = model(on_device["x"], on_device.get("lengths"))
+            inputs = {name: value.to(device) for name, value in self.inputs(batch).items()}
+            logits = model(**inputs)
             predictions.append(logits.argmax(1).cpu().numpy())
             classes.append(batch["target"].numpy())
         return confusion_matrix(

@@ -11,7 +11,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from wavestack.errors import UserError
+from wavestack.inference.adapt import adapted
 from wavestack.safety import instantiate
+from wavestack.tasks import ClassificationTask
 from wavestack.tasks.base import Figure, Task
 from wavestack.training.beside import figures_of
 from wavestack.training.devices import choose_device
@@ -31,6 +33,7 @@ def evaluate(
     data_root: Path | str | None = None,
     test_root: Path | str | None = None,
     beside: Sequence[Path | str] = (),
+    adapt: bool = False,
 ) -> dict[str, Any]:
     """Evaluates the exported (averaged) weights of a run on a whole split.
 
@@ -44,16 +47,19 @@ def evaluate(
         data_root: where the run's data lie now, when they have moved.
         beside: other runs, of the same data, whose models stand beside this one (a control).
         test_root: another folder of pictures for the test, for data with a `test_root`.
+        adapt: let the model's batch normalization take the statistics of the split first, see
+            ``wavestack.inference.adapted``.
 
     Returns:
         ``value`` and ``metric`` of the task's first figure, ``figures`` (all of them by name),
-        ``split``, ``items`` and ``samples`` (how many it counted) with their nouns,
+        ``split``, ``adapted``, ``items`` and ``samples`` (how many it counted) with their nouns,
         ``baselines`` (name -> value of the first figure), ``baseline_figures`` (name -> all
         figures), ``parts`` (the first figure part by part), ``published`` (what others report)
         and ``details`` (further lines of text).
 
     Raises:
-        UserError: when the folder is no run, or its weights or data cannot be read.
+        UserError: when the folder is no run, its weights or data cannot be read, or `adapt` is
+            asked of a model that has nothing to adapt.
     """
     from wavestack.training.report import write_report
 
@@ -74,6 +80,8 @@ def evaluate(
     data = instantiate(cfg.data, key="data")
     fill_context(data, model)
     task: Task = instantiate(cfg.task, model, key="task", optimizer=torch.optim.SGD)
+    if adapt:
+        model = _adapted(model, task, data, split, place)
     found = totals(task, task.figure_sums, model, data.eval_batches(split), place)
     values = task.figure_values(found.sums, found.counts)
 
@@ -86,6 +94,7 @@ def evaluate(
         "lower_is_better": not first.higher_is_better,
         "figures": {figure.title: values[figure.name] for figure in task.figures},
         "split": split,
+        "adapted": adapt,
         "items": data.num_items(split),
         "item_noun": data.item_noun,
         "samples": found.counts[task.metric],
@@ -107,6 +116,17 @@ def evaluate(
     write_report(folder.path)
     _print_table(result)
     return result
+
+
+def _adapted(model: Any, task: Task, data: Any, split: str, device: torch.device) -> Any:
+    """The model with the statistics of a split, where the task says what a model is given."""
+    if not isinstance(task, ClassificationTask):
+        raise UserError("adapt=true is for classifiers of sequences")
+    inputs = (task.inputs(batch) for batch in data.eval_batches(split))
+    try:
+        return adapted(model, [{k: v.to(device) for k, v in x.items()} for x in inputs])
+    except ValueError as error:
+        raise UserError(f"adapt=true: {error}") from None
 
 
 def _set_folder(cfg: DictConfig, name: str, root: str) -> None:
@@ -136,7 +156,7 @@ def _print_table(result: dict[str, Any]) -> None:
     ]
     rows = sorted(own, key=lambda row: sign * row[1])
     title = (
-        f"{result['metric']} on the {result['split']} split "
+        f"{result['metric']} on the {result['split']} split{', adapted to it' * result['adapted']} "
         f"({_counted(result['items'], result['item_noun'])}, "
         f"{_counted(result['samples'], result['element'])})"
     )

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from wavestack.data import FeatureMasks, SoundAugmentation
-from wavestack.data.sound.augment import mix, rms, stretch
+from wavestack.data.sound.augment import coloured, mix, rms, stretch
 
 ALL = SoundAugmentation(
     speed=0.2,
-    tilt=0.3,
+    colour_db=5.0,
     shift_seconds=0.05,
     crop_seconds=0.09,
     noise_probability=1.0,
@@ -29,6 +29,28 @@ def test_the_same_generator_gives_the_same_sound_and_another_gives_another():
     np.testing.assert_array_equal(first, again)
     assert first.shape != other.shape or not np.array_equal(first, other)
     assert first.dtype == np.float32
+
+
+def test_a_colour_has_its_gains_at_its_frequencies_and_no_delay():
+    gains_db = np.array([0.0, 6.0, -6.0, 3.0])
+    top = np.log1p(4000 / 700)
+    time = np.arange(8000) / 8000
+    for knot in (1, 2):
+        frequency = 700 * np.expm1(top * knot / 3)
+        tone = np.sin(2 * np.pi * frequency * time).astype(np.float32)
+        y = coloured(tone, gains_db, 8000)
+        assert y.shape == tone.shape
+        inside = slice(1000, 7000)
+        expected = 10 ** (gains_db[knot] / 20) * tone[inside]
+        np.testing.assert_allclose(y[inside], expected, atol=0.03)
+
+
+def test_the_end_of_a_sound_does_not_ring_into_its_beginning():
+    x = np.zeros(800, dtype=np.float32)
+    x[-1] = 1
+    y = coloured(x, np.array([0.0, 12.0, -12.0, 12.0, -12.0, 0.0]), 8000)
+    assert np.abs(y[-40:]).max() > 0.5
+    assert np.abs(y[:300]).max() < 1e-3
 
 
 def test_nothing_is_changed_without_a_setting_and_never_in_place():

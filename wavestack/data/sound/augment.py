@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_COLOUR_KNOTS = 6
 _QUIET = 1e-4  # root mean square that a sound is taken to have at least
 
 
@@ -16,13 +17,13 @@ class SoundAugmentation:
     """Another speed, colour, beginning, level and background for a waveform.
 
     The draws come in this order, so that the result is a pure function of waveform and generator:
-    speed, tilt, shift, crop, noise, gain. A setting of 0 (or None) leaves its step out.
+    speed, colour, shift, crop, noise, gain. A setting of 0 (or None) leaves its step out.
 
     Args:
         speed: largest change of speed and pitch together, as logarithm of their ratio: 0.15 plays
             at 0.86 to 1.16 times the speed.
-        tilt: largest coefficient c of ``y[t] = x[t] + c x[t-1]``, which lifts or dampens the treble
-            (negative and positive c).
+        colour_db: standard deviation of the gain, in decibels, that a random smooth filter has at
+            each of six frequencies, as if another microphone had listened in another room.
         shift_seconds: longest silence put before.
         crop_seconds: longest part that is kept, from a random place; None: all of it.
         noise_probability: how often white noise is added.
@@ -46,7 +47,7 @@ class SoundAugmentation:
     def __init__(
         self,
         speed: float = 0.0,
-        tilt: float = 0.0,
+        colour_db: float = 0.0,
         shift_seconds: float = 0.0,
         crop_seconds: float | None = None,
         noise_probability: float = 0.0,
@@ -56,7 +57,7 @@ class SoundAugmentation:
     ) -> None:
         for name, value, most in (
             ("speed", speed, 1.0),
-            ("tilt", tilt, 1.0),
+            ("colour_db", colour_db, math.inf),
             ("shift_seconds", shift_seconds, math.inf),
             ("noise_probability", noise_probability, 1.0),
             ("gain_db", gain_db, math.inf),
@@ -68,7 +69,7 @@ class SoundAugmentation:
         if len(noise_db) != 2 or noise_db[0] > noise_db[1]:
             raise ValueError(f"noise_db must be [lowest, highest], got {list(noise_db)}")
         self.speed = speed
-        self.tilt = tilt
+        self.colour_db = colour_db
         self.shift_seconds = shift_seconds
         self.crop_seconds = crop_seconds
         self.noise_probability = noise_probability
@@ -85,9 +86,9 @@ class SoundAugmentation:
             ratio = math.exp(rng.uniform(-self.speed, self.speed))
             places = np.arange(max(1, int(len(x) / ratio))) * ratio
             x = np.interp(places, np.arange(len(x)), x).astype(np.float32)
-        if self.tilt:
-            c = np.float32(rng.uniform(-self.tilt, self.tilt))
-            x = np.concatenate([x[:1], x[1:] + c * x[:-1]])
+        if self.colour_db:
+            gains_db = self.colour_db * rng.standard_normal(_COLOUR_KNOTS)
+            x = coloured(x, gains_db, sample_rate)
         if self.rotate:
             x = np.roll(x, rng.integers(len(x)))
         if self.shift_seconds:
@@ -103,6 +104,31 @@ class SoundAugmentation:
         if self.gain_db:
             x = x * np.float32(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20))
         return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def coloured(waveform: np.ndarray, gains_db: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A waveform (T,) through a filter without delay that has given gains at given frequencies.
+
+    Args:
+        waveform: (T,) float32.
+        gains_db: (K,) gains in decibels, K at least 2, at places that are equally far from each
+            other in mel, from 0 Hz to half the sample rate; linear between them.
+        sample_rate: in Hz.
+
+    Returns:
+        (T,) float32.
+
+    Example:
+        >>> x = np.random.default_rng(0).standard_normal(100, dtype=np.float32)
+        >>> np.allclose(coloured(x, np.array([20.0, 20.0]), 8000), 10 * x, atol=1e-5)
+        True
+    """
+    # Zeros behind the sound take up the filter's ringing, which would come round to the beginning.
+    spectrum = np.fft.rfft(waveform, len(waveform) + sample_rate // 50)
+    mel = np.log1p(np.linspace(0, sample_rate / 2, len(spectrum)) / 700)
+    gains = np.interp(mel, np.linspace(0, mel[-1], len(gains_db)), gains_db)
+    filtered = np.fft.irfft(spectrum * 10 ** (gains / 20), len(waveform) + sample_rate // 50)
+    return filtered[: len(waveform)].astype(np.float32)
 
 
 class FeatureMasks:

@@ -220,6 +220,11 @@ class ClipBatches(Dataset):
         self.data = data
         self.seed = seed
         self.recordings = data.recordings("train")
+        # Variations begin with the sound itself: a cut or a background is drawn for what is heard.
+        self.waveforms = [
+            data.front_end.trimmed(torch.from_numpy(recording.waveform)).numpy()
+            for recording in self.recordings
+        ]
         # Not grouped by length, although that would save padding: a batch would hold long words or
         # short ones, slow speakers or fast ones, and its normalization see nothing else.
         self.order = BatchOrder(len(self.recordings), data.batch_size, seed)
@@ -231,10 +236,7 @@ class ClipBatches(Dataset):
     def __getitem__(self, k: int) -> Batch:
         data, items = self.data, self.order.items(k)
         rngs = [np.random.default_rng([self.seed, k, row, _STREAM]) for row in range(len(items))]
-        sounds = [
-            self._varied(self.recordings[i].waveform, rng)
-            for i, rng in zip(items, rngs, strict=True)
-        ]
+        sounds = [self._varied(self.waveforms[i], rng) for i, rng in zip(items, rngs, strict=True)]
         target = torch.tensor([data.class_of(self.recordings[i]) for i in items])
         if data.mixup:
             sounds, target = self._mixed(sounds, target, k)
