@@ -99,23 +99,33 @@ class Processes:
 
     def start(self, cfg: DictConfig, run_dir: Path, **environment: str) -> Any:
         plain = OmegaConf.to_container(cfg, resolve=True)
-        process = self._context.Process(target=_run, args=(plain, run_dir, environment))
-        process.start()
-        return process
+        return self._start(_run, plain, run_dir, environment)
 
     def run_ranks(self, cfg: DictConfig, run_dir: Path, count: int) -> None:
+        plain = OmegaConf.to_container(cfg, resolve=True)
+        self.call_ranks(count, _run, plain, run_dir)
+
+    def call_ranks(self, count: int, function: Callable[..., None], *arguments: Any) -> None:
+        """Calls a function in every rank, with the rank's environment as its last argument."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
         started = [
-            self.start(cfg, run_dir, **shared, RANK=str(rank), LOCAL_RANK=str(rank))
+            self._start(
+                function, *arguments, {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            )
             for rank in range(count)
         ]
         for process in started:
             process.join(60)
             process.kill()
         assert [process.exitcode for process in started] == [0] * count
+
+    def _start(self, function: Callable[..., None], *arguments: Any) -> Any:
+        process = self._context.Process(target=function, args=arguments)
+        process.start()
+        return process
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from wavestack.errors import UserError
 from wavestack.training import beside, evaluate, train
 from wavestack.training.beside import differences
-from wavestack.training.devices import lightning_settings, several_gpus
+from wavestack.training.devices import check_batch_norm
 
 SMALL = {"backbone": "resnet18", "base_channels": 4, "channels": 4, "num_classes": 6}
 
@@ -87,13 +87,11 @@ def test_shared_batch_statistics_need_gpus(config) -> None:
     settings = OmegaConf.to_container(config().trainer)
     settings = OmegaConf.create({**settings, "sync_batch_norm": True, "precision": "fp32"})
     cpu = torch.device("cpu")
-    assert (
-        lightning_settings(settings, cpu)["sync_batchnorm"] is False
-    )  # one process: nothing to do
+    check_batch_norm(settings, cpu)  # one process: nothing to do
     settings.devices = 2
     with pytest.raises(UserError, match=r"trainer\.sync_batch_norm needs GPUs"):
-        several_gpus(settings, cpu)
-    assert lightning_settings(settings, torch.device("cuda", 0))["sync_batchnorm"] is True
+        check_batch_norm(settings, cpu)
+    check_batch_norm(settings, torch.device("cuda", 0))
 
 
 def test_examples_in_docstrings() -> None:

@@ -12,7 +12,7 @@ from wavestack.layers.conv2d import AtrousConv2d, dilate_kernel
 from wavestack.layers.gated import GatedResidualBlock
 from wavestack.layers.hybrid_dilation import HybridDilatedConv2d, maximum_distance, refuse_holes
 from wavestack.layers.lookahead import LookaheadConv1d
-from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d
+from wavestack.layers.norm import ChannelNorm, MaskedBatchNorm1d, synchronize_batch_norm
 from wavestack.layers.norm2d import PooledBatchNorm2d
 from wavestack.layers.schedule import dilation_schedule, kernel_schedule
 from wavestack.layers.separable import DepthwiseSeparableConv2d
@@ -52,4 +52,5 @@ __all__ = [
     "maximum_distance",
     "refuse_holes",
     "reset_rows",
+    "synchronize_batch_norm",
 ]

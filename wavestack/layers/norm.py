@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,6 +18,11 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     Shape:
         x: (B, C, T), valid: (B, 1, T) booleans or None -> (B, C, T)
 
+    Attributes:
+        synchronized: whether the statistics are those of the rows of all processes, see
+            `synchronize_batch_norm`. Every process must then call the module equally often, be it
+            with a batch without rows.
+
     Raises:
         ValueError: in training mode, when a single valid sample has no spread to divide by.
 
@@ -30,21 +36,27 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
         tensor([[[-1.,  1.]]])
     """
 
+    synchronized = False
+
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """Normalize; the statistics are those of the valid samples."""
-        if x.shape[-1] == 0 or x.shape[0] == 0:
+        shared = self.training and self.synchronized and _several_processes()
+        if not shared and (x.shape[-1] == 0 or x.shape[0] == 0):
             return x
-        if valid is None or not self.training:
+        if not self.training or (valid is None and not shared):
             return super().forward(x)
-        count = int(valid.sum())
+        total = _sum_over_processes if shared else _as_it_is
+        number = x.shape[0] * x.shape[-1]
+        samples = torch.tensor(number, device=x.device) if valid is None else valid.sum()
+        count = int(total(samples))
         if count < 2:
             raise ValueError("batch normalization needs at least 2 valid samples in training mode")
         # 16-bit numbers cannot count beyond a few hundred or thousand samples.
         signal = hide_padding(x, valid).to(torch.promote_types(x.dtype, torch.float32))
-        mean = signal.sum((0, 2)) / count
+        mean = total(signal.sum((0, 2))) / count
         # In two passes: the mean of squares less the squared mean loses half the digits.
         centred = hide_padding(signal - mean[:, None], valid)
-        variance = centred.square().sum((0, 2)) / count
+        variance = total(centred.square().sum((0, 2))) / count
         self._remember(mean, variance * (count / (count - 1)))
         y = centred * torch.rsqrt(variance + self.eps)[:, None]
         y = y if self.weight is None else y * self.weight[:, None] + self.bias[:, None]
@@ -60,6 +72,48 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
             rate = 1 / float(self.num_batches_tracked) if rate is None else rate
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), rate or 0.0)
         self.running_var.lerp_(variance.to(self.running_var.dtype), rate or 0.0)
+
+
+def synchronize_batch_norm(module: nn.Module) -> nn.Module:
+    """Has batch normalizations in training mode take the statistics of all processes' rows.
+
+    `MaskedBatchNorm1d` is switched on in its place and keeps leaving padding out; any other becomes
+    a `torch.nn.SyncBatchNorm` with the same parameters and buffers, which needs a GPU.
+
+    Args:
+        module: a model, which is changed in place.
+
+    Returns:
+        The module, or what stands in its place where it is itself a normalization.
+
+    Example:
+        >>> model = nn.Sequential(MaskedBatchNorm1d(2), nn.BatchNorm2d(2))
+        >>> [type(part).__name__ for part in synchronize_batch_norm(model)]
+        ['MaskedBatchNorm1d', 'SyncBatchNorm']
+    """
+    if isinstance(module, MaskedBatchNorm1d):
+        module.synchronized = True
+        return module
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    for name, child in module.named_children():
+        module.add_module(name, synchronize_batch_norm(child))
+    return module
+
+
+def _several_processes() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def _sum_over_processes(x: Tensor) -> Tensor:
+    """The sum of every process's tensor; the gradients of all of them flow back to each."""
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(x)
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 class ChannelNorm(nn.LayerNorm):

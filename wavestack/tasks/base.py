@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from wavestack.errors import UserError
+from wavestack.layers.norm import synchronize_batch_norm
 
 Batch = dict[str, Any]
 Figures = dict[str, float]
@@ -59,6 +60,7 @@ class Task(pl.LightningModule, ABC):
         scheduler: called with the optimizer; stepped after every optimizer step. None: constant.
         gradient_clip_norm: largest norm of all gradients together; None: no clipping.
         seed: together with the step it seeds dropout.
+        synchronized: batch normalization takes the statistics of the rows of all ranks.
         sharded: shard the parameters over the ranks (FSDP2) in :meth:`configure_model`.
         compiled: run the model through ``torch.compile``.
         published: figures of others for the same data and split, by source; evaluation shows them
@@ -92,6 +94,7 @@ class Task(pl.LightningModule, ABC):
         *,
         gradient_clip_norm: float | None = None,
         seed: int = 0,
+        synchronized: bool = False,
         sharded: bool = False,
         compiled: bool = False,
         channels_last: bool = False,
@@ -105,6 +108,7 @@ class Task(pl.LightningModule, ABC):
         self.make_scheduler = scheduler
         self.gradient_clip_norm = gradient_clip_norm
         self.seed = seed
+        self.synchronized = synchronized
         self.sharded = sharded
         self.compiled = compiled
         self.channels_last = channels_last
@@ -227,7 +231,9 @@ class Task(pl.LightningModule, ABC):
         self.gradient_norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
     def configure_model(self) -> None:
-        """Shards and compiles the model when asked; called once the ranks are connected."""
+        """Joins, shards and compiles the model as asked; called once the ranks are connected."""
+        if self.synchronized:
+            self.model = synchronize_batch_norm(self.model)
         if self.sharded:
             self._shard()
         if self.compiled:

@@ -50,21 +50,19 @@ def lightning_settings(settings: Any, device: torch.device) -> dict[str, Any]:
         "num_nodes": settings.num_nodes,
         "strategy": _strategy(settings),
         "precision": PRECISIONS[settings.precision],
-        "sync_batchnorm": settings.sync_batch_norm and several_gpus(settings, device),
         "plugins": _environment(),
     }
 
 
-def several_gpus(settings: Any, device: torch.device) -> bool:
-    """Whether ranks on GPUs work together.
+def check_batch_norm(settings: Any, device: torch.device) -> None:
+    """Refuses batch normalization that is to be shared by ranks that torch cannot join.
 
     Raises:
-        UserError: when batch normalization is to be shared by ranks that torch cannot join.
+        UserError: when there are several ranks on a CPU.
     """
     several = settings.devices * settings.num_nodes > 1
     if several and device.type != "cuda" and settings.sync_batch_norm:
         raise UserError("trainer.sync_batch_norm needs GPUs; processes on a CPU cannot share it")
-    return several
 
 
 def _strategy(settings: Any) -> Any:

@@ -24,7 +24,7 @@ from wavestack.training.callbacks.limits import CoreSecondLimit
 from wavestack.training.callbacks.log import FigureLog
 from wavestack.training.callbacks.sampling import Sampling
 from wavestack.training.callbacks.validation import Validation
-from wavestack.training.devices import choose_device, lightning_settings
+from wavestack.training.devices import check_batch_norm, choose_device, lightning_settings
 from wavestack.training.finish import finish
 from wavestack.training.initial_weights import start_from, without_start
 from wavestack.training.loader import StepLoader
@@ -91,6 +91,7 @@ def _train(cfg: DictConfig, folder: RunFolder, pids: list[int]) -> dict[str, Any
         torch.set_num_threads(settings.num_threads)
     keep_freed_memory()
     device = choose_device(settings)
+    check_batch_norm(settings, device)
 
     data = instantiate(cfg.data, key="data")
     processes = settings.devices * settings.num_nodes
@@ -201,6 +202,7 @@ def make_task(cfg: DictConfig, data: Any) -> Task:
         key="task",
         gradient_clip_norm=settings.gradient_clip_norm,
         seed=cfg.seed,
+        synchronized=settings.sync_batch_norm and settings.devices * settings.num_nodes > 1,
         sharded=settings.strategy == "fsdp",
         compiled=settings.compile,
         channels_last=settings.channels_last,
