@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from wavestack.commands.rf_model import example_input as of_command
 from wavestack.models import SequenceClassifier
 from wavestack.models.spectral_stem import SpectralStem
 from wavestack.receptive_field import analyze
+from wavestack.training.receptive_field import example_input as of_run
 
 
 def model(**settings) -> SequenceClassifier:
@@ -112,3 +114,25 @@ def test_inputs_are_checked():
         net(torch.zeros(1, 5, 0))
     with pytest.raises(ValueError, match="lengths must be 1 to 9 for this batch, got 0 in row 1"):
         net(torch.zeros(2, 5, 9), torch.tensor([9, 0]))
+
+
+@pytest.mark.parametrize("norm", ["batch", None])
+@pytest.mark.parametrize("num_samples", [None, 500, 4096])
+def test_the_last_step_sees_what_the_tcn_sees_whatever_the_example(norm, num_samples):
+    """1 + 2 (7 - 1) (1 + 2 + ... + 128), the field of sequential_mnist's TCN."""
+    settings = {"kernel_size": 7, "num_layers": 8, "lookahead": 0, "pooling": "last"}
+    net = model(in_channels=1, norm=norm, **settings).eval()
+    report = analyze(net, net.example_input(num_samples))
+    axis = report.axes["T"]
+    assert (axis.size, axis.collapsed, axis.lookahead) == (3061, True, None)
+    sizes = {row.name: row.axes["T"].size for row in report.layers}
+    assert sizes["tcn.blocks.0.conv1"] == 7
+    assert sizes["tcn.blocks.7.conv2"] == 3061
+
+
+def test_the_page_of_a_run_and_the_command_ask_with_enough_samples():
+    settings = {"kernel_size": 7, "num_layers": 8, "lookahead": 0, "pooling": "last"}
+    net = model(in_channels=1, norm=None, **settings).eval()
+    for example in (of_run(net), of_command(net, None, None)):
+        assert not analyze(net, example).warnings  # that every output sees padding
+    assert model(strides=(3, 2)).example_input(25)["x"].shape == (1, 5, 30)

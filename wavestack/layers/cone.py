@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from wavestack.layers.comb import spaced
 from wavestack.layers.cone_read import columns_of, plan_gather, plan_rows
 from wavestack.receptive_field import sets
+from wavestack.receptive_field.recording.running import recording
 from wavestack.receptive_field.relation import Notes, Window
 from wavestack.receptive_field.sets import IntSet
 
@@ -118,8 +119,12 @@ def whole_in_graph(num_samples: int) -> bool:
     """Whether a graph is being made that needs all outputs, of which the last are then taken.
 
     A graph for every length cannot name positions; torch.compile cannot follow their arithmetic.
+    The calculator's record of the cone would be of one example's columns, clipped at its borders,
+    and without the layers: they are not called as modules.
     """
-    return torch.compiler.is_dynamo_compiling() or isinstance(num_samples, torch.SymInt)
+    if torch.compiler.is_dynamo_compiling() or isinstance(num_samples, torch.SymInt):
+        return True
+    return recording()
 
 
 def batch_statistics(module: nn.Module) -> str | None:

@@ -148,9 +148,19 @@ class SequenceClassifier(nn.Module):
             h = h.masked_fill(~valid_samples(h, lengths), -math.inf)
         return torch.cat([mean, h.amax(-1)], dim=1)
 
-    def example_input(self) -> dict[str, Tensor]:
-        """Silence of a length that every stride divides."""
-        return {"x": torch.zeros(1, self.in_channels, 64 * math.prod(self.strides))}
+    def example_input(self, num_samples: int | None = None) -> dict[str, Tensor]:
+        """Silence of a length that every stride divides: num_samples or more, or 64 of the TCN's.
+
+        Example:
+            >>> from wavestack.receptive_field import analyze
+            >>> last = {"norm": None, "lookahead": 0, "pooling": "last"}
+            >>> model = SequenceClassifier(1, 2, 4, kernel_size=7, num_layers=8, **last).eval()
+            >>> analyze(model, model.example_input(4096)).axes["T"].size  # 1 + 2 (7 - 1) 255
+            3061
+        """
+        step = math.prod(self.strides)
+        steps = 64 if num_samples is None else -(-num_samples // step)
+        return {"x": torch.zeros(1, self.in_channels, steps * step)}
 
 
 class StridedConv(nn.Module):

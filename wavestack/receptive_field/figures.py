@@ -42,7 +42,8 @@ class Axis:
         phases: output o uses phases[o % period], shifted by (o // period) * period * jump
         used: positions really used inside the largest extent
         coverage: used / local_size (1.0 where nothing is skipped)
-        lookahead: largest number of input positions after floor(o * jump); 0 is causal
+        lookahead: largest number of input positions after floor(o * jump); 0 is causal; None where
+            that is unknown, or the output has no position along this axis
         input_size: length of the input along this axis
         output_size: length of the (last) tensor that has this axis
         collapsed: True where the output itself no longer has this axis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from typing import Any
 
@@ -62,7 +63,9 @@ def example_input(model: Any, data: Any = None, num_samples: int = 4096) -> Any:
     """What the model or its data say of it, or silence with the labels and features it wants."""
     for knows in (model, data):
         if hasattr(knows, "example_input"):
-            return knows.example_input()
+            makes = knows.example_input
+            takes_length = "num_samples" in inspect.signature(makes).parameters
+            return makes(num_samples) if takes_length else makes()
     hop_length = getattr(model, "hop_length", None) or 1
     frames = -(-num_samples // hop_length)
     silence = torch.zeros(1, frames * hop_length)

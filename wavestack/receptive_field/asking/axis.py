@@ -41,6 +41,7 @@ def axis_of(question: Question, item: Input, name: str, dim: int, number: int) -
             lookahead = math.inf
             question.reversed.add(number)
     elif collapsed:
+        lookahead = None  # after which position? The output has none along this axis
         need = needs(
             question.graph, question.target, {}, frozenset([number]), clipped=False, local=True
         )

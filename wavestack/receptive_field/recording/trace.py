@@ -28,6 +28,7 @@ from wavestack.receptive_field.recording.carry import Factor, Trace
 from wavestack.receptive_field.recording.functions import FunctionMode
 from wavestack.receptive_field.recording.graph import Graph
 from wavestack.receptive_field.recording.recorder import NeedsValuesError, Recorder
+from wavestack.receptive_field.recording.running import while_recording
 
 
 @dataclass
@@ -136,6 +137,7 @@ def trace(
         return value
 
     with ExitStack() as stack:
+        stack.enter_context(while_recording())
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(untouched(model, deep=not fake))
