@@ -43,6 +43,29 @@ def test_every_recipe_composes_and_resolves(recipe: str) -> None:
     assert "${" not in OmegaConf.to_yaml(cfg)
 
 
+@pytest.mark.parametrize(
+    ("words", "sources"),
+    [
+        (["recipe=esc10"], {"people (Piczak 2015)"}),
+        (["recipe=esc10", "data=labelled_folder"], None),
+        (["recipe=camvid_hdc", "data=mask_folder"], None),
+        (["model=wavenet"], None),
+    ],
+)
+def test_figures_of_others_are_shown_on_their_own_data_alone(
+    words: list[str], sources: set[str] | None
+) -> None:
+    published = compose("train", words).task.get("published")
+    assert (None if published is None else set(published)) == sources
+
+
+def test_published_figures_belong_to_data() -> None:
+    data = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
+    published = {file.stem for file in (config_folder() / "published").glob("*.yaml")}
+    assert published
+    assert published <= data
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_opens_with_a_sentence_and_its_command(recipe: str) -> None:
     lines = (recipe_folder() / f"{recipe}.yaml").read_text().splitlines()

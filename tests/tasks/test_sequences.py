@@ -9,8 +9,14 @@ import torch
 
 from wavestack.data import AddingProblem, CopyMemory, PianoRolls, SyntheticPianoRolls, Text
 from wavestack.data.sequences.piano_rolls import assemble
-from wavestack.models import TCN, PianoRollTCN
-from wavestack.tasks import AddingTask, CharacterTask, CopyMemoryTask, PianoRollTask
+from wavestack.models import TCN, DLinear, PianoRollTCN
+from wavestack.tasks import (
+    AddingTask,
+    CharacterTask,
+    CopyMemoryTask,
+    ForecastingTask,
+    PianoRollTask,
+)
 from wavestack.training.totals import totals
 
 CPU = torch.device("cpu")
@@ -128,6 +134,15 @@ def test_text_that_only_warms_up_is_heard_and_does_not_count() -> None:
     assert task.loss_sum(model, batch).item() == pytest.approx(nats.item(), rel=1e-5)
 
 
+def test_published_forecasts_are_those_of_the_horizon() -> None:
+    published = {24: {"somebody": 0.3}, 48: {"somebody": 0.4}}
+    for horizon, expected in ((24, {"somebody": 0.3}), (48, {"somebody": 0.4}), (12, {})):
+        model = DLinear(window=48, horizon=horizon)
+        assert ForecastingTask(model, torch.optim.SGD, published=published).published == expected
+    flat = ForecastingTask(model, torch.optim.SGD, published={"somebody": 0.5})
+    assert flat.published == {"somebody": 0.5}
+
+
 def test_published_figures_are_numbers() -> None:
     for published in (3, {"somebody": "best"}):
         with pytest.raises(ValueError, match="published must be figures by their source"):
@@ -143,3 +158,27 @@ def test_an_untrained_uniform_model_of_text_costs_the_bits_of_its_alphabet() -> 
     task = CharacterTask(model, torch.optim.SGD)
     bits = task.loss_sum(model, batch).item() / task.count(batch) * task.unit_scale
     assert bits == pytest.approx(6)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_compiling_calls_what_is_compiled(compiled: bool, monkeypatch) -> None:
+    """The graph is that of `forward`; `forward_last` would pass it by."""
+    model = TCN(2, 4, num_layers=2, out_channels=1, norm=None)
+    plain = TCN(2, 4, num_layers=2, out_channels=1, norm=None)
+    plain.load_state_dict(model.state_dict())
+    task = AddingTask(model, torch.optim.SGD, compiled=compiled)
+    batch = {"x": torch.randn(3, 2, 20), "target": torch.randn(3)}
+    calls = []
+    monkeypatch.setattr(model, "compile", lambda: calls.append("compiled"))
+    task.configure_model()
+    model.register_forward_hook(lambda *_: calls.append("forward"))
+    loss = task.loss_sum(model, batch)
+    assert calls == (["compiled", "forward"] if compiled else [])
+    torch.testing.assert_close(loss, task.loss_sum(plain, batch))
+    tokens = TCN(4, 4, num_layers=2, out_channels=5, norm=None, num_embeddings=5)
+    task = CharacterTask(tokens, torch.optim.SGD, compiled=compiled)
+    tokens.register_forward_hook(lambda *_: calls.append("tokens"))
+    codes = torch.randint(5, (2, 20))
+    mask = torch.arange(20).expand(2, 20) >= 12
+    task.loss_sum(tokens, {"tokens": codes, "targets": codes, "mask": mask})
+    assert ("tokens" in calls) is compiled

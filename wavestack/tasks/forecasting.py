@@ -16,10 +16,26 @@ class ForecastingTask(Task):
     """Mean squared error of standardised values over all columns and forecast steps.
 
     A batch holds ``x`` (B, C, window) and ``target`` (B, C, horizon).
+
+    Args:
+        args: as of Task.
+        published: figures of others by source, or by the steps that are forecast and by source;
+            those of the model's own horizon are taken.
+        kwargs: as of Task.
+
+    Raises:
+        ValueError: when a published figure is no number.
     """
 
     metric = "mse"
     element = "values"
+
+    def __init__(
+        self, model: Any, *args: Any, published: Mapping[Any, Any] | None = None, **kwargs: Any
+    ) -> None:
+        if published and all(isinstance(value, Mapping) for value in published.values()):
+            published = published.get(model.horizon)
+        super().__init__(model, *args, published=published, **kwargs)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
