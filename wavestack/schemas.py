@@ -27,7 +27,8 @@ class TrainerConfig:
         strategy: "auto" (one process, or ddp for several), "ddp" or "fsdp".
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         precision: "fp32", "bf16" or "fp16" (mixed precision; weights stay fp32).
-        compile: run the model through torch.compile.
+        compile: run the model through torch.compile; all outputs are then computed, also where only
+            the last ones count.
         channels_last: keep images and weights of 2D convolutions with the channels innermost.
         sync_batch_norm: batch normalization over the rows of all GPUs, not of each alone.
         gradient_clip_norm: largest total gradient norm; null: gradients stay as they are.

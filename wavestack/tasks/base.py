@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from wavestack.errors import UserError
+from wavestack.layers.cone import last_of
 from wavestack.layers.norm import synchronize_batch_norm
 
 Batch = dict[str, Any]
@@ -62,7 +63,8 @@ class Task(pl.LightningModule, ABC):
         seed: together with the step it seeds dropout.
         synchronized: batch normalization takes the statistics of the rows of all ranks.
         sharded: shard the parameters over the ranks (FSDP2) in :meth:`configure_model`.
-        compiled: run the model through ``torch.compile``.
+        compiled: run the model through ``torch.compile``; it then computes all outputs, those that
+            do not count as well.
         published: figures of others for the same data and split, by source; evaluation shows them
             as such beside its own.
         channels_last: images come with the channels innermost, as the model's weights lie.
@@ -159,6 +161,15 @@ class Task(pl.LightningModule, ABC):
     def figure_parts(self, sums: Mapping[str, Tensor], data: Any) -> Figures:
         """The first figure part by part (class by class), of sums over a split; none by default."""
         return {}
+
+    def last_outputs(self, model: Any, x: Tensor, num_outputs: int = 1) -> Tensor:
+        """The model's last outputs, without computing others where it can (``forward_last``).
+
+        What is compiled is the model's ``forward``: where the training asks for that, it is called.
+        """
+        if self.compiled and model is self.model:
+            return model(x)[..., -num_outputs:]
+        return last_of(model, x, num_outputs)
 
     def apart(self, batch: Batch) -> Iterable[Batch]:
         """The batch in parts in which no row's figure depends on its neighbours: as it is.

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wavestack.layers.cone import last_of
 from wavestack.tasks.base import Batch, Figure, Task
 
 
@@ -34,7 +33,8 @@ class TokenTask(Task):
         if first == 0:
             return self._nats(model(batch["tokens"]), batch)
         # What only warms the receptive field up is not computed where nothing depends on it.
-        logits = last_of(model, batch["tokens"], batch["tokens"].shape[1] - first)
+        tokens = batch["tokens"]
+        logits = self.last_outputs(model, tokens, tokens.shape[1] - first)
         return self._nats(logits, {k: batch[k][:, first:] for k in ("targets", "mask")})
 
     @staticmethod
