@@ -7,11 +7,14 @@ import math
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import wavestack
+from wavestack.config import compose
 from wavestack.errors import UserError
 from wavestack.safety import instantiate
 from wavestack.training import evaluate, train
+from wavestack.training.evaluation import _set_folder
 
 
 def test_figure_is_that_of_each_recording_by_itself(tmp_path, tiny_config, capsys):
@@ -60,3 +63,25 @@ def test_a_run_without_weights_is_named(tmp_path, tiny_config):
     RunFolder(tmp_path).prepare(tiny_config())
     with pytest.raises(UserError, match="a run without weights yet"):
         wavestack.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "message"),
+    [
+        ("etth1", "root", r"data\.root=x: this run's data are synthetic \(data\.synthetic\)"),
+        ("sequential_mnist", "root", r"data\.root=x: this run's data are synthetic"),
+        ("fsdd_wavenet", "root", r"data\.root=x: the data of this run lie in no folder"),
+        ("super_resolution", "root", r"data\.root=x: the data of this run lie in no folder"),
+        ("super_resolution", "test_root", r"data\.test_root=x: the data .* have no test_root"),
+    ],
+)
+def test_synthetic_data_of_a_smoke_run_lie_nowhere_else(recipe, name, message):
+    cfg = compose("train", [f"recipe={recipe}", "debug=smoke"])
+    with pytest.raises(UserError, match=message):
+        _set_folder(cfg, name, "x")
+
+
+def test_moved_data_are_found_in_every_key_that_names_them():
+    cfg = OmegaConf.create({"data": {"root": "a", "source": {"root": "a"}}})
+    _set_folder(cfg, "root", "b")
+    assert cfg == {"data": {"root": "b", "source": {"root": "b"}}}

@@ -131,10 +131,17 @@ def _adapted(model: Any, task: Task, data: Any, split: str, device: torch.device
 
 def _set_folder(cfg: DictConfig, name: str, root: str) -> None:
     """Puts the place where the data lie now into the keys that name it."""
+    if OmegaConf.select(cfg, "data.synthetic", default=False):
+        raise UserError(
+            f"data.{name}={root}: this run's data are synthetic (data.synthetic), read from no file"
+        )
+    # Where there is a source, it reads the folder; one that debug=smoke put there reads none.
+    source = OmegaConf.select(cfg, "data.source", default=None)
+    reads = not isinstance(source, DictConfig) or name in source
     keys = [
         key
         for key in (f"data.{name}", f"data.source.{name}")
-        if OmegaConf.select(cfg, key, default="no such key") != "no such key"
+        if reads and OmegaConf.select(cfg, key, default="no such key") != "no such key"
     ]
     if not keys:
         found = "lie in no folder" if name == "root" else f"have no {name}"
