@@ -11,6 +11,7 @@ from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from wavestack.command_line.words import parse
 from wavestack.commands import COMMANDS
 from wavestack.config import compose, config_folder, read_run_config, recipe_folder
 from wavestack.errors import UserError
@@ -104,11 +105,40 @@ def test_command_line_wins_over_debug_over_recipe_over_defaults() -> None:
         ("seed={", "seed={: not understood"),
         ("seed=1,2", "seed=1,2"),
         ("seed=${oc.env:HOME}", "${oc.env:...} is not allowed"),
-        ("seed=${nothing.here}", "Interpolation key 'nothing.here' not found"),
+        ("seed=${nothing.here}", "seed must be given: seed=VALUE; nothing.here, which it"),
+        ("seed={a: é,", "text with other characters in quotes within quotes: 'key=\"text\"'"),
     ],
 )
 def test_mistake_is_named_with_its_full_key(word: str, expected: str) -> None:
     assert expected in message(["recipe=quickstart", word])
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "expected"),
+    [
+        (
+            "rf",
+            ["model=forecaster"],
+            "model.window and model.horizon must be given: model.window=VALUE model.horizon=VALUE; "
+            "data.window and data.horizon, which they follow, are not there",
+        ),
+        (
+            "train",
+            ["recipe=adding", "model=wavenet"],
+            "model.sample_rate must be given: model.sample_rate=VALUE; data.source.sample_rate, "
+            "which it follows, is not there (another choice of model or data would do)",
+        ),
+    ],
+)
+def test_a_key_that_follows_nothing_is_named(command: str, words: list[str], expected: str) -> None:
+    assert expected in message(words, command)
+
+
+@pytest.mark.parametrize("value", ["日本", "a/naïve folder", "é b"])
+def test_letters_beyond_ascii_need_no_quotes(value: str) -> None:
+    line = parse("generate", [f"primer={value}", "run=x", 'out="ü"'])
+    assert compose("generate", line.overrides).primer == value
+    assert compose("generate", line.overrides).out == "ü"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from wavestack.errors import UserError
 from wavestack.schemas import TrainConfig, register_schemas
@@ -94,7 +95,7 @@ def resolve(cfg: DictConfig) -> DictConfig:
     """Resolve a config composed by `compose_with_hydra`, drop its `hydra` node, check its values.
 
     Raises:
-        UserError: when a value is none of its key's choices.
+        UserError: when a value is none of its key's choices, or follows a key that is not there.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -105,10 +106,36 @@ def resolve(cfg: DictConfig) -> DictConfig:
         with open_dict(cfg):
             del cfg["hydra"]
         OmegaConf.resolve(cfg)
+    except InterpolationKeyError as error:
+        raise UserError(_without_source(cfg) or str(error.msg)) from error
     finally:
         settings.cfg = before
     check_values(cfg)
     return cfg
+
+
+def _without_source(cfg: DictConfig) -> str | None:
+    """Which keys follow others that are not there, and what to give; None where none is found."""
+    found: dict[str, str] = {}
+    rest: list[tuple[str, Any]] = [("", OmegaConf.to_container(cfg, resolve=False))]
+    absent = object()
+    while rest:
+        key, value = rest.pop(0)
+        if isinstance(value, dict):
+            rest += [(f"{key}.{name}".lstrip("."), inner) for name, inner in value.items()]
+        match = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
+        if match and OmegaConf.select(cfg, match[1], default=absent) is absent:
+            found[key] = match[1]
+    if not found:
+        return None
+    sources = dict.fromkeys(found.values())
+    groups = dict.fromkeys(name.partition(".")[0] for name in (*found, *sources))
+    follow = "it follows, is" if len(found) == 1 else "they follow, are"
+    return (
+        f"{' and '.join(found)} must be given: {' '.join(f'{key}=VALUE' for key in found)}; "
+        f"{' and '.join(sources)}, which {follow} not there "
+        f"(another choice of {' or '.join(groups)} would do)"
+    )
 
 
 def read_run_config(folder: Path) -> DictConfig:

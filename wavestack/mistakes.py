@@ -53,7 +53,10 @@ def plain_lines(error: BaseException, running: bool = False) -> str | None:
     if isinstance(error, MissingConfigException):
         return _missing_choice(error)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not understood; give key=value, and lists as key=[a,b]"
+        return (
+            f"{error.override}: not understood; give key=value, lists as key=[a,b], and text with "
+            "other characters in quotes within quotes: 'key=\"text\"'"
+        )
     yaml = _find(error, MarkedYAMLError)
     if yaml is not None:
         mark = yaml.problem_mark or yaml.context_mark

@@ -354,3 +354,18 @@ def test_folding_weight_norm_keeps_the_function():
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("tokens", [[0, 5], [-1, 2]])
+def test_a_token_out_of_range_is_named(tokens):
+    model = TCN(2, 4, num_layers=2, num_embeddings=5)
+    for method in (model, model.forward_last):
+        with pytest.raises(ValueError, match=f"tokens must be 0 to 4, got {min(tokens)} to"):
+            method(torch.tensor([tokens]))
+
+
+def test_lengths_as_a_list_are_refused():
+    model, x = TCN(2, 4, num_layers=2), torch.zeros(2, 2, 9)
+    for method in (lambda: model(x, [3, 4]), lambda: model.forward_last(x, 1, [3, 4])):
+        with pytest.raises(ValueError, match="lengths must be a tensor of integers, got a list"):
+            method()

@@ -194,3 +194,12 @@ def test_the_calculator_finds_the_sum_of_all_taps(name):
 def test_example_input_is_what_forward_takes(name):
     model = build(name)[0]
     assert model(**model.example_input(20)).shape == (1, model.distribution.num_parameters, 20)
+
+
+def test_a_code_or_label_out_of_range_is_named():
+    model = WaveNet(4, 4, 4, 4, num_layers=2, quantization_channels=8, num_labels=[3])
+    codes, label = torch.zeros(1, 9, dtype=torch.int64), torch.tensor([[2]])
+    with pytest.raises(ValueError, match="codes must be 0 to 7, got 8 to 8"):
+        model(codes + 8, label)
+    with pytest.raises(ValueError, match="label 0 must be 0 to 2, got 3 to 3"):
+        model(codes, label + 1)

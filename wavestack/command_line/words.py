@@ -17,6 +17,7 @@ _LONG = {
 }  # fmt: skip
 _WITH_VALUE = ("--cfg", "--package", "--config-dir")
 _SWITCHES = ("--help", "--hydra-help", "--resolve", "--multirun", "--run", "--shell-completion")
+_MARKS = frozenset("'\"[]{}(),=$\\")  # of Hydra's grammar: a value with one stays as it is
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -93,6 +94,9 @@ def _take_override(line: CommandLine, word: str) -> None:
         line.trust += [name.strip() for name in value.strip("[]").split(",") if name.strip()]
     elif not equals and not word.startswith("~"):
         raise UserError(f"{word}: not understood; values are given as key=value")
+    elif not value.isascii() and not _MARKS.intersection(value):
+        # Hydra's grammar knows letters beyond ASCII (a folder's name, a text) only within quotes.
+        line.overrides.append(f"{key}='{value}'")
     else:
         line.overrides.append(word)
 

@@ -24,6 +24,8 @@ def valid_samples(x: Tensor, lengths: Tensor) -> Tensor:
         [[[True, False, False]], [[True, True, True]]]
     """
     rows, samples = x.shape[0], x.shape[-1]
+    if not isinstance(lengths, Tensor):
+        raise ValueError(f"lengths must be a tensor of integers, got a {type(lengths).__name__}")
     if lengths.shape != (rows,):
         raise ValueError(f"lengths must have shape ({rows},), got {tuple(lengths.shape)}")
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:

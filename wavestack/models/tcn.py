@@ -19,6 +19,7 @@ from wavestack.layers.cone import (
 )
 from wavestack.layers.conv1d import channels_last_pays
 from wavestack.layers.lengths import align_ends, hide_padding, valid_samples
+from wavestack.layers.look_up import look_up
 from wavestack.layers.lookahead import delayed, refuse_silence, split_lookahead
 from wavestack.layers.schedule import width_schedule
 
@@ -309,10 +310,10 @@ class TCN(nn.Module):
         """What the first block reads: the input itself, or the embedding of its tokens.
 
         Raises:
-            ValueError: when x has the wrong shape or type.
+            ValueError: when x has the wrong shape or type, or on a CPU a token out of range.
         """
         self._check_input(x)
-        return x if self.embed is None else self.embed(x).transpose(1, 2)
+        return x if self.embed is None else look_up(self.embed, x, "tokens").transpose(1, 2)
 
     def head(self, x: Tensor) -> Tensor:
         """The output from the last block's, or from the sum of skips."""

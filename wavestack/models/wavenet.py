@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from wavestack.layers import (
     apply_weight_norm,
 )
 from wavestack.layers.cone import convolve_at, needed_input, take, whole_in_graph, window_of
+from wavestack.layers.look_up import look_up
 from wavestack.layers.state import check_history
 from wavestack.models.output import make_distribution
 
@@ -227,7 +228,10 @@ class WaveNet(nn.Module):
         self._check_conditions(labels, features)
         parts = []
         if labels is not None and self.num_labels:
-            columns = [table(labels[:, i]) for i, table in enumerate(self.label_tables)]
+            columns = [
+                look_up(cast(nn.Embedding, table), labels[:, i], f"label {i}")
+                for i, table in enumerate(self.label_tables)
+            ]
             parts.append(torch.cat(columns, dim=1)[..., None])
         if features is not None and self.condition_channels:
             local = self.upsample(self.feature_conv(features), num_samples)
@@ -310,7 +314,7 @@ class WaveNet(nn.Module):
     def _embed(self, x: Tensor) -> Tensor:
         if self.embed is None:
             return self.end.weight.new_zeros(())  # real-valued input enters by its amplitudes alone
-        return self.embed(x).transpose(1, 2)
+        return look_up(self.embed, x, "codes").transpose(1, 2)
 
     def _amplitudes(self, x: Tensor) -> Tensor:
         return self.distribution.amplitudes(x).to(self.end.weight.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_etth1_has_the_windows_of_the_literature(data_root: Path):
     data = SeriesData(data_root / "ett", window=336, horizon=96, splits=[8640, 2880, 2880])
     assert data.columns == ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
     assert [data.num_items(split) for split in ("train", "val", "test")] == [8209, 2785, 2785]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_named(separator: str, tmp_path: Path):
+    file = tmp_path / "series.csv"
+    lines = ["date;OT;HUFL", "2016-07-01 00:00;1,5;2", "2016-07-01 01:00;1,6;2"]
+    file.write_text("\n".join(lines).replace(";", separator))
+    mark = re.escape(repr(separator))
+    with pytest.raises(UserError, match=f"series.csv: values are separated by {mark}; they must"):
+        read_table(file)

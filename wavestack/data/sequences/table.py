@@ -14,6 +14,7 @@ import numpy as np
 
 from wavestack.errors import UserError
 
+_OTHER_SEPARATORS = (";", "\t", "|")
 _TIMES = ("date", "time", "datetime", "timestamp")  # a first column that is left out
 
 
@@ -60,6 +61,11 @@ def read_table(
         raise UserError(f"{path}: holds no rows below a header")
     (_, header), *rows = lines
     header = [name.strip() for name in header]
+    separator = next((mark for mark in _OTHER_SEPARATORS if mark in header[0]), None)
+    if len(header) == 1 and separator is not None:
+        raise UserError(
+            f"{path}: values are separated by {separator!r}; they must be separated by commas"
+        )
     counted = [str(k) for k in range(len(header))]  # how pandas names columns without names
     if header != counted and all(_moment(name) is not None for name in header):
         raise UserError(f"{path}: the first line holds numbers; it must name the columns")
