@@ -38,25 +38,27 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
 
 
 def fill_context(data: Any, model: Any) -> None:
-    """Gives audio data without a context all that an output of the model sees before itself.
+    """Gives audio or text without a context all that an output of the model sees before itself.
 
     Raises:
         UserError: when that is unlimited, or more than an evaluation batch holds.
     """
     from wavestack.receptive_field import analyze
 
-    if getattr(data, "context_samples", 0) is not None:
+    keys = ("context_samples", "context")
+    key = next((key for key in keys if getattr(data, key, 0) is None), None)
+    if key is None:
         return
     model = copy.deepcopy(model).cpu().eval()
     size = _size(analyze(model, example_input(model)))
     if size is None:
-        raise UserError("data.context_samples must be a number: this model sees without limit")
-    if size > data.eval_batch_samples:
+        raise UserError(f"data.{key} must be a number: this model sees without limit")
+    most = getattr(data, "eval_batch_samples", size)
+    if size > most:
         raise UserError(
-            f"data.eval_batch_samples must be at least {size}, which the model sees, "
-            f"got {data.eval_batch_samples}"
+            f"data.eval_batch_samples must be at least {size}, which the model sees, got {most}"
         )
-    data.context_samples = size - 1
+    setattr(data, key, size - 1)
 
 
 def example_input(model: Any, data: Any = None, num_samples: int = 4096) -> Any:

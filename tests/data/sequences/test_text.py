@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from wavestack.config import compose
 from wavestack.data import Text
 from wavestack.data.sequences.text import encode
 from wavestack.errors import UserError
 from wavestack.models import TCN
+from wavestack.safety import instantiate
+from wavestack.training.receptive_field import fill_context
 
 
 @pytest.fixture
@@ -118,3 +121,27 @@ def test_a_model_that_sees_what_it_is_to_predict_is_refused(file: Path) -> None:
     data.check_model(TCN(4, **sizes))
     with pytest.raises(UserError, match=r"model\.lookahead is 3: it must be 0"):
         data.check_model(TCN(4, **sizes, lookahead=3))
+
+
+@pytest.mark.parametrize(("words", "context"), [([], 124), (["model.num_layers=4"], 60)])
+def test_the_context_of_char_lm_follows_its_model(words: list[str], context: int) -> None:
+    cfg = compose("train", ["recipe=char_lm", *words])
+    data, model = instantiate(cfg.data, key="data"), instantiate(cfg.model, key="model")
+    fill_context(data, model)
+    assert data.context == context
+    mask = data.train_batches(seed=0)[0]["mask"]
+    assert mask.shape == (8, 256 + context)
+    assert not mask[:, :context].any()
+
+
+def test_a_context_that_the_text_cannot_give_is_refused(file: Path) -> None:
+    data = Text(str(file), segment=2650, context=None)
+    fill_context(data, TCN(4, 4, num_layers=5, num_embeddings=128, out_channels=128))
+    with pytest.raises(UserError, match=r"data\.segment and data\.context take 2774 and one more"):
+        data.train_batches(seed=0)
+
+
+def test_a_byte_order_mark_is_no_character(file: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.txt"
+    marked.write_text(file.read_text("utf-8"), encoding="utf-8-sig")
+    assert Text(str(marked)).text == Text(str(file)).text

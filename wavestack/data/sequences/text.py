@@ -31,7 +31,8 @@ class Text(TaskData):
             (``pydoc_data.topics``), English prose and code, which differ between Python versions.
         batch_size: rows of a training batch, over all processes together.
         segment: characters of a training row that the loss counts.
-        context: characters before them that the model hears.
+        context: characters before them that the model hears; None: all that it sees before a
+            character, which a training or an evaluation fills in (none until then).
         val_fraction: share of the text for validation, at least one character.
         test_fraction: share of the text for test, likewise.
         alphabet: the characters that may occur; None: those of the text. A training fixes it in
@@ -63,7 +64,7 @@ class Text(TaskData):
         root: str | None = None,
         batch_size: int = 16,
         segment: int = 256,
-        context: int = 0,
+        context: int | None = 0,
         val_fraction: float = 0.05,
         test_fraction: float = 0.05,
         alphabet: str | None = None,
@@ -73,7 +74,7 @@ class Text(TaskData):
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("segment", segment, 1),
-            ("context", context, 0),
+            ("context", context or 0, 0),
             ("num_characters", num_characters, 2),
             ("num_workers", num_workers, 0),
         ):
@@ -106,10 +107,19 @@ class Text(TaskData):
             "val": range(first_val, first_test),
             "test": range(first_test, count),
         }
-        if len(self._parts["train"]) <= segment + context:
+        self._check_length()
+
+    @property
+    def num_heard(self) -> int:
+        """The context as a number."""
+        return self.context or 0
+
+    def _check_length(self) -> None:
+        taken = self.segment + self.num_heard
+        if len(self._parts["train"]) <= taken:
             raise UserError(
                 f"{self.source}: {len(self._parts['train']):,} characters for training; "
-                f"data.segment and data.context take {segment + context} and one more"
+                f"data.segment and data.context take {taken} and one more"
             )
 
     def encode(self, text: str, source: str = "text") -> np.ndarray:
@@ -136,8 +146,9 @@ class Text(TaskData):
 
     def train_batches(self, seed: int) -> TextBatches:
         """The endless training batches of a seed."""
+        self._check_length()  # once more: the context may have been filled in
         codes = self.codes[: self._parts["train"].stop]
-        return TextBatches(codes, self.batch_size, self.segment, self.context, seed)
+        return TextBatches(codes, self.batch_size, self.segment, self.num_heard, seed)
 
     def eval_batches(self, split: Split) -> list[Batch]:
         """Every character of a split once, each with the same context as in training, or more.
@@ -146,10 +157,10 @@ class Text(TaskData):
         """
         check_split(split)
         part = self._parts[split]
-        step = max(self.segment, 4 * self.context, 1024)
+        step = max(self.segment, 4 * self.num_heard, 1024)
         starts = range(max(1, part.start), part.stop, step)
         return [
-            row_of(self.codes, start, min(start + step, part.stop), self.context)
+            row_of(self.codes, start, min(start + step, part.stop), self.num_heard)
             for start in starts
         ]
 
@@ -279,6 +290,6 @@ def read_text(root: str | None) -> tuple[str, str]:
     if not content:
         raise UserError(f"{path}: empty")
     try:
-        return content.decode("utf-8"), str(path)
+        return content.decode("utf-8").removeprefix("\ufeff"), str(path)  # a byte-order mark
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start:,} ({error.reason})") from None
