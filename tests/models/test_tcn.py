@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -369,3 +370,15 @@ def test_lengths_as_a_list_are_refused():
     for method in (lambda: model(x, [3, 4]), lambda: model.forward_last(x, 1, [3, 4])):
         with pytest.raises(ValueError, match="lengths must be a tensor of integers, got a list"):
             method()
+
+
+def test_a_folded_model_is_saved_whole():
+    """As docs/tcn.md says: torch refuses a parametrized module."""
+    model, x = TCN(2, 4, num_layers=2), torch.randn(1, 2, 9)
+    y = model(x)
+    with pytest.raises(RuntimeError, match="only supported through state_dict"):
+        torch.save(model, io.BytesIO())
+    file = io.BytesIO()
+    torch.save(fold_weight_norm(model), file)
+    file.seek(0)
+    torch.testing.assert_close(torch.load(file, weights_only=False)(x), y)

@@ -34,7 +34,7 @@ def fold_weight_norm(module: Module) -> Module:
     """Replace every parametrized weight by its present value, for generation and export.
 
     The module is changed in place and returned; the function it computes stays. Training it further
-    trains the folded weights.
+    trains the folded weights. Torch can pickle it then, a parametrized one it cannot.
 
     Example:
         >>> conv = fold_weight_norm(apply_weight_norm(nn.Conv1d(2, 3, 1)))
@@ -46,7 +46,17 @@ def fold_weight_norm(module: Module) -> Module:
             _own_class(part)
             for name in list(part.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+            _forget_older_names(part)
     return module
+
+
+def _forget_older_names(part: nn.Module) -> None:
+    """Remove the hook by which torch's weight norm reads older states: it cannot be pickled."""
+    hooks = part._load_state_dict_pre_hooks
+    for key, wrapped in list(hooks.items()):
+        hook = getattr(wrapped, "hook", wrapped)
+        if getattr(hook, "__qualname__", "").startswith("weight_norm.<locals>"):
+            del hooks[key]
 
 
 def _own_class(part: nn.Module) -> None:
