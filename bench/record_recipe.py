@@ -2,6 +2,7 @@
 
     python -m bench.record_recipe RUN [RUN ...] --data "FSDD, official split"
     python -m bench.record_recipe RUN [RUN ...] --data "ESC-10" --by data.fold --name esc10
+    python -m bench.record_recipe THIRD --stages FIRST SECOND --data "CamVid, SegNet's split"
 
 Reads config.yaml, summary.json and evaluation.json of each run and writes
 bench/results/recipe_NAME.json. The runs may differ in the keys of ``--by`` (the seed by default)
@@ -30,10 +31,14 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="+", help="run folders, evaluated")
     parser.add_argument("--data", required=True, help="the data in a few words, for the table")
     parser.add_argument("--by", nargs="+", default=["seed"], help="keys in which the runs differ")
+    parser.add_argument(
+        "--stages", type=Path, nargs="+", default=[], help="runs that a single run began from"
+    )
     parser.add_argument("--name", help="name of the row; the recipe's by default")
     parser.add_argument("--note", help="what the table adds to the row in a few words")
     given = parser.parse_args()
     figures, settings = gather([read(run) for run in given.run], given.by)
+    add_stages(figures, [read_summary(run) for run in given.stages])
     settings["data"] = given.data
     if given.note:
         settings["note"] = given.note
@@ -45,9 +50,20 @@ def read(run: Path) -> dict[str, Any]:
     """What a run folder says: its config, summary and evaluation."""
     return {
         "config": OmegaConf.to_container(OmegaConf.load(run / "config.yaml")),
-        "summary": json.loads((run / "summary.json").read_text()),
+        "summary": read_summary(run),
         "evaluation": json.loads((run / "evaluation.json").read_text()),
     }
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """What a run folder says of its training."""
+    return json.loads((run / "summary.json").read_text())
+
+
+def add_stages(figures: dict[str, float], summaries: Sequence[dict[str, Any]]) -> None:
+    """Count the training of earlier stages into a row's."""
+    for key in ("steps", "core_seconds", "wall_seconds"):
+        figures[key] += sum(summary[key] for summary in summaries)
 
 
 def gather(

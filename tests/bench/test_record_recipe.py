@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.record_recipe import gather
+from bench.record_recipe import add_stages, gather
 
 
 def run(seed: int, value: float, **config: Any) -> dict[str, Any]:
@@ -47,6 +47,12 @@ def test_the_median_of_three_runs_stands_beside_their_mean() -> None:
 
 def test_one_run_has_no_spread() -> None:
     assert "value_min" not in gather([run(0, 1.0)], ["seed"])[0]
+
+
+def test_earlier_stages_count_into_the_training() -> None:
+    figures, _ = gather([run(2, 1.0)], ["seed"])
+    add_stages(figures, [run(seed, 1.0)["summary"] for seed in (0, 1)])
+    assert (figures["core_seconds"], figures["steps"]) == (3.0 + 1.0 + 2.0, 30)
 
 
 def test_runs_that_differ_in_more_are_refused() -> None:
