@@ -48,6 +48,17 @@ def test_the_classes_come_with_their_shares(folder: Path, sound: Path, capsys) -
         assert found[name] == pytest.approx(100 * share, abs=0.06)
 
 
+def test_its_field_is_told_in_the_time_of_its_frames(folder: Path, capsys) -> None:
+    capsys.readouterr()
+    run(["rf", f"run={folder}"])
+    # Two and six frames of the stem, then two convolutions of 5 taps in each of three blocks at
+    # half the rate: 120 frames, one every 10 ms.
+    assert "120 samples = 1.20 s" in capsys.readouterr().out
+    page = (folder / "receptive_field.html").read_text()
+    assert "1.20 s" in page
+    assert "15.0 ms" not in page
+
+
 def test_several_files_and_one_class_each(folder: Path, sound: Path, capsys) -> None:
     capsys.readouterr()
     run(["classify", f"run={folder}", f"input=[{sound},{sound}]", "top=1"])

@@ -70,10 +70,10 @@ def _model(cfg: DictConfig) -> tuple[nn.Module, float | None]:
     rate = cfg.sample_rate
     if cfg.run is not None:
         import wavestack
-        from wavestack.commands.trained import read_config, sample_rate_of
+        from wavestack.commands.trained import read_config, step_rate_of
 
         model = wavestack.load(cfg.run)
-        return model, rate or sample_rate_of(model, read_config(Path(cfg.run)))
+        return model, rate or step_rate_of(model, read_config(Path(cfg.run)))
     if cfg.target is not None:
         return build_target(), rate
     from wavestack.safety import instantiate

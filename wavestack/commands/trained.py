@@ -121,6 +121,13 @@ def sample_rate_of(model: nn.Module, config: Mapping[str, Any]) -> int | None:
     return getattr(model, "sample_rate", None) or _select(config, "data", "source", "sample_rate")
 
 
+def step_rate_of(model: nn.Module, config: Mapping[str, Any]) -> float | None:
+    """Steps of the model's input in a second: samples, or the frames of the run's front end."""
+    rate = sample_rate_of(model, config)
+    hop_length = _select(config, "data", "front_end", "hop_length")
+    return rate / hop_length if rate and hop_length else rate
+
+
 def choose_device(device: str) -> torch.device:
     """The device that "auto", "cpu" or "cuda" means here.
 

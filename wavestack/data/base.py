@@ -33,6 +33,11 @@ class TaskData(ABC):
     item_noun: ClassVar[str] = "recordings"
     tasks: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def step_rate(self) -> float | None:
+        """Steps of the model's input in a second: samples, unless a front end makes frames."""
+        return self.sample_rate
+
     @abstractmethod
     def train_batches(self, seed: int) -> Any:
         """The endless training batches of a seed: ``[k]`` is a pure function of (seed, k)."""

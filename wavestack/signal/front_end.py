@@ -82,6 +82,11 @@ class LogMelFrontEnd(nn.Module):
         self.mean_range_db = mean_range_db
         self.trim_db = trim_db
 
+    @property
+    def step_rate(self) -> float:
+        """Frames in a second."""
+        return self.sample_rate / self.mel.hop_length
+
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         hop = self.mel.hop_length
         if waveform.shape[-1] < hop:  # a click is one frame long
@@ -160,6 +165,11 @@ class WaveformFrontEnd(nn.Module):
         super().__init__()
         self.sample_rate = sample_rate
         self.channels = 1
+
+    @property
+    def step_rate(self) -> float:
+        """Samples in a second."""
+        return self.sample_rate
 
     def trimmed(self, waveform: Tensor) -> Tensor:
         """The waveform: no silence is cut off."""

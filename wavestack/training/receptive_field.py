@@ -29,7 +29,7 @@ def write_receptive_field(run: TrainingRun, console: Any) -> int | None:
     model = copy.deepcopy(run.plain_model).cpu().eval()
     try:
         example = example_input(model, run.data)
-        report = analyze(model, example, sample_rate=getattr(run.data, "sample_rate", None))
+        report = analyze(model, example, sample_rate=getattr(run.data, "step_rate", None))
         report.to_html(run.folder.receptive_field)
     except UserError as error:  # the run is complete without this page
         console.print(f"no receptive_field.html: {error}", markup=False, soft_wrap=True)

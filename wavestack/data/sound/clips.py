@@ -120,6 +120,11 @@ class ClipData(TaskData):
         """Channels of the batches' ``x``."""
         return self.front_end.channels
 
+    @property
+    def step_rate(self) -> float:
+        """Steps of the batches' ``x`` in a second."""
+        return self.front_end.step_rate
+
     def recordings(self, split: Split) -> list[Recording]:
         """The recordings of "train", "val" or "test", read at the first call and then kept.
 
