@@ -86,9 +86,9 @@ def gather(
         if differing:
             raise ValueError(f"the runs differ in {', '.join(sorted(differing))}, not only in {by}")
     evaluations = [run["evaluation"] for run in runs]
-    for key in ("metric", "split"):
-        if len({evaluation[key] for evaluation in evaluations}) > 1:
-            raise ValueError(f"the runs were evaluated with different {key}s")
+    for key in ("metric", "split", "adapted"):
+        if len({evaluation.get(key) for evaluation in evaluations}) > 1:
+            raise ValueError(f"the runs' evaluations differ in {key}")
 
     values = [evaluation["value"] for evaluation in evaluations]
     figures: dict[str, float] = {"value": statistics.mean(values)}
@@ -128,6 +128,7 @@ def gather(
         "metric": first["metric"],
         "lower_is_better": first["lower_is_better"],
         "split": first["split"],
+        "adapted": first.get("adapted", False),
         "baselines": list(first["baselines"]),
         "published": list(first.get("published", {})),
         "by": list(by),

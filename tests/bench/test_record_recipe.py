@@ -58,5 +58,9 @@ def test_earlier_stages_count_into_the_training() -> None:
 def test_runs_that_differ_in_more_are_refused() -> None:
     with pytest.raises(ValueError, match=r"differ in model\.width, not only"):
         gather([run(0, 1.0, model={"width": 1}), run(1, 1.0, model={"width": 2})], ["seed"])
+    adapted = run(1, 2.0)
+    adapted["evaluation"]["adapted"] = True
+    with pytest.raises(ValueError, match="the runs' evaluations differ in adapted"):
+        gather([run(0, 1.0), adapted], ["seed"])
     with pytest.raises(ValueError, match="two runs are of the same seed"):
         gather([run(0, 1.0), run(0, 2.0)], ["seed"])

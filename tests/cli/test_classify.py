@@ -100,6 +100,15 @@ def test_a_folder_is_all_its_files_and_can_be_adapted_to(
         run(["classify", f"run={folder}", f"input={tmp_path / 'none'}"])
 
 
+def test_an_evaluation_says_whether_it_adapted(folder: Path, capsys) -> None:
+    for adapt in (True, False):
+        capsys.readouterr()
+        run(["evaluate", f"run={folder}", f"adapt={adapt}"])
+        assert ("on the test split, adapted to it (" in capsys.readouterr().out) == adapt
+        assert json.loads((folder / "evaluation.json").read_text())["adapted"] == adapt
+        assert ("adapted to it without labels" in (folder / "report.html").read_text()) == adapt
+
+
 def test_a_file_of_weights_knows_numbers_alone(folder: Path, sound: Path, capsys) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["classes"] == [str(k) for k in range(10)]

@@ -75,6 +75,8 @@ def _title(run: Run) -> str:
 def _headline(run: Run) -> str:
     value, metric = run.evaluation.get("value"), run.evaluation.get("metric", "")
     where = f"on the {run.evaluation.get('split', 'test')} split"
+    if run.evaluation.get("adapted"):
+        where += ", adapted to it without labels"
     if value is None:
         metric = _metric(run)
         best = run.curves.get(metric, {}).get("val")
