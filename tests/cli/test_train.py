@@ -131,6 +131,8 @@ def test_the_place_of_the_recordings_does_not_hang_on_the_working_folder(
         ([], True),
         (["model.channels=8", "data.batch_size=4"], True),
         (["data.length=200"], False),
+        (["data=synthetic"], False),
+        (["data=copy_memory"], True),
         (["data.length=200", "++task.published.me=1.0"], True),
         (["debug=smoke"], False),
     ],
@@ -143,7 +145,7 @@ def test_published_figures_are_shown_for_the_data_they_are_of(
     monkeypatch.setattr("wavestack.training.train", lambda cfg, where: seen.append(cfg))
     run(["train", "recipe=adding", *words])
     (cfg,) = seen
-    assert bool(cfg.task.published) == shown
+    assert bool(cfg.task.get("published")) == shown
 
 
 def test_a_mistake_found_in_a_loader_process_is_a_plain_line(
