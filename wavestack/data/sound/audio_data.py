@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wavestack.data.base import TaskData
 from wavestack.data.sound.batches import Batch, CropBatches, whole_recordings
-from wavestack.data.sound.recording import Recording, Source
+from wavestack.data.sound.recorded import RecordedData
+from wavestack.data.sound.recording import Source
 from wavestack.data.splits import Split
-from wavestack.errors import UserError
 from wavestack.signal import LogMel
 
 
-class AudioData(TaskData):
+class AudioData(RecordedData):
     """Recordings of one source as training and evaluation batches.
 
     Args:
@@ -71,30 +70,14 @@ class AudioData(TaskData):
                 f"mel.sample_rate must be that of the source ({source.sample_rate} Hz), "
                 f"got {mel.sample_rate}"
             )
-        self.source = source
+        super().__init__(source, root)
         self.batch_size = batch_size
         self.segment_samples = segment_samples
         self.context_samples = context_samples
         self.mel = mel
         self.num_workers = num_workers
         self.eval_batch_samples = eval_batch_samples
-        self.root = root
-        self.sample_rate = source.sample_rate
         self.label_names = source.label_names
-        self._recordings: dict[Split, list[Recording]] = {}
-
-    def recordings(self, split: Split) -> list[Recording]:
-        """The recordings of "train", "val" or "test", read at the first call and then kept.
-
-        Raises:
-            UserError: when the split is empty or its files cannot be used.
-        """
-        if split not in self._recordings:
-            recordings = self.source.split(split)
-            if not recordings:
-                raise UserError(f"data: the {split} split holds no recording")
-            self._recordings[split] = recordings
-        return self._recordings[split]
 
     def train_batches(self, seed: int) -> CropBatches:
         """The endless training batches of a seed."""
@@ -124,10 +107,6 @@ class AudioData(TaskData):
         if self.context_samples is None:
             raise ValueError("context_samples must be a number before batches are made, got None")
         return self.context_samples
-
-    def num_items(self, split: Split) -> int:
-        """Recordings of a split."""
-        return len(self.recordings(split))
 
     @classmethod
     def stand_in(cls, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:

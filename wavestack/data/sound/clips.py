@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from wavestack.data.base import TaskData, check_size
+from wavestack.data.base import check_size
 from wavestack.data.order import BatchOrder
 from wavestack.data.sound.augment import FeatureMasks, SoundAugmentation, mix, stretch
+from wavestack.data.sound.recorded import RecordedData
 from wavestack.data.sound.recording import Recording, Source
 from wavestack.data.splits import Split
-from wavestack.errors import UserError
 from wavestack.signal import LogMel
 from wavestack.signal.front_end import LogMelFrontEnd, WaveformFrontEnd
 
@@ -29,7 +29,7 @@ FrontEnd = LogMelFrontEnd | WaveformFrontEnd
 _STREAM = 2
 
 
-class ClipData(TaskData):
+class ClipData(RecordedData):
     """Whole recordings, each with one class, as training and evaluation batches.
 
     A batch holds ``x`` (B, C, T), what the front end makes of the waveforms, ``lengths`` (B,) and
@@ -56,7 +56,6 @@ class ClipData(TaskData):
             end another sample rate.
     """
 
-    sample_rate: int
     item_noun = "recordings"
     tasks = ("ClassificationTask",)
     description = "mean and deviation of the log-mel spectrum"
@@ -95,7 +94,7 @@ class ClipData(TaskData):
                 f"front_end.sample_rate must be that of the source ({source.sample_rate} Hz), "
                 f"got {front_end.sample_rate}"
             )
-        self.source = source
+        super().__init__(source, root)
         self.batch_size = batch_size
         self.front_end = front_end
         self.label = label
@@ -105,10 +104,7 @@ class ClipData(TaskData):
         self.stretch = stretch
         self.num_workers = num_workers
         self.eval_batch_samples = eval_batch_samples
-        self.root = root
-        self.sample_rate = source.sample_rate
         self.label_names = (source.label_names[label],)
-        self._recordings: dict[Split, list[Recording]] = {}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -124,23 +120,6 @@ class ClipData(TaskData):
     def step_rate(self) -> float:
         """Steps of the batches' ``x`` in a second."""
         return self.front_end.step_rate
-
-    def recordings(self, split: Split) -> list[Recording]:
-        """The recordings of "train", "val" or "test", read at the first call and then kept.
-
-        Raises:
-            UserError: when the split is empty or its files cannot be used.
-        """
-        if split not in self._recordings:
-            recordings = self.source.split(split)
-            if not recordings:
-                raise UserError(f"data: the {split} split holds no recording")
-            self._recordings[split] = recordings
-        return self._recordings[split]
-
-    def num_items(self, split: Split) -> int:
-        """Recordings of a split."""
-        return len(self.recordings(split))
 
     def train_batches(self, seed: int) -> ClipBatches:
         """The endless training batches of a seed."""
